@@ -1,0 +1,149 @@
+/**
+ * The appending end of a feed.
+ *
+ * `append` hands a frame to the page cache and returns: a killed process then loses nothing, a
+ * power cut loses what nobody synced. Making it durable is the feed syncer's part, preparing the
+ * next segment the segment preparer's; when that has not come in time the writer makes do with a
+ * segment that is not filled with zeros, which is slower to sync and nothing worse.
+ *
+ * Invariant: after a failed append nothing more is appended, because what the disk holds from
+ * there on is not known. `failed` then says why.
+ */
+
+import { RoostError } from '../errors.ts'
+import type { Position, SessionId } from '../ids.ts'
+import type { Disk, DiskFile } from '../io/disk.ts'
+import { assert, present } from '../util/assert.ts'
+import { ByteWriter } from '../util/bytes.ts'
+import { NO_HASH, type Entry } from './entry.ts'
+import { encodeFrame } from './frame.ts'
+import {
+  END_MAGIC,
+  FRAME_SIZE_MAX,
+  SEGMENT_SIZE,
+  encodeSegmentHeader,
+  firstFrameOf,
+  segmentOf,
+  segmentPathOf
+} from './segment.ts'
+
+export interface Appendable {
+  readonly entry: Entry
+  readonly bodies: readonly Uint8Array[]
+}
+
+export class FeedWriter {
+  readonly #disk: Disk
+  readonly #session: SessionId
+  readonly #out = new ByteWriter(64 * 1024)
+  #file: DiskFile | undefined
+  #segment = -1
+  #end: Position = firstFrameOf(0)
+  #chain: Buffer = NO_HASH
+  #failed: RoostError | undefined
+
+  constructor(disk: Disk, session: SessionId) {
+    this.#disk = disk
+    this.#session = session
+  }
+
+  /** Where the last frame ends; a sync through here makes everything appended durable. */
+  get end(): Position {
+    return this.#end
+  }
+
+  get session(): SessionId {
+    return this.#session
+  }
+
+  get failed(): RoostError | undefined {
+    return this.#failed
+  }
+
+  /** Bytes that can be appended before a new segment has to be made. */
+  get roomInSegment(): number {
+    return this.#segment < 0 ? 0 : (this.#segment + 1) * SEGMENT_SIZE - this.#end
+  }
+
+  /** The segment that comes after the one in use. */
+  get nextSegment(): number {
+    return this.#segment + 1
+  }
+
+  /**
+   * Appends one frame.
+   *
+   * @param durable how far this feed is known to be durable
+   * @returns the hash of each entry
+   * @throws RoostError DISK_FULL no segment could be made, and nothing was changed; FEED_FAILED
+   *   the disk refused a write, now or earlier
+   */
+  append(items: readonly Appendable[], durable: Position): readonly Buffer[] {
+    if (this.#failed !== undefined) throw this.#failed
+    let frame = this.#encode(items, durable)
+    if (frame.bytes.length > this.roomInSegment) {
+      this.#enterSegment(this.nextSegment)
+      frame = this.#encode(items, durable)
+    }
+    this.#write(frame.bytes, this.#end)
+    this.#end = (this.#end + frame.bytes.length) as Position
+    this.#chain = frame.chain
+    return frame.hashes
+  }
+
+  close(): void {
+    this.#file?.close()
+    this.#file = undefined
+  }
+
+  #encode(items: readonly Appendable[], durable: Position): ReturnType<typeof encodeFrame> {
+    const frame = encodeFrame(this.#out, {
+      session: this.#session,
+      position: this.#end,
+      durable,
+      chainBefore: this.#chain,
+      entries: items
+    })
+    assert(frame.bytes.length <= FRAME_SIZE_MAX, `frame of ${frame.bytes.length} bytes`)
+    return frame
+  }
+
+  /** Closes the segment in use with a mark and begins the next one. */
+  #enterSegment(segment: number): void {
+    const file = this.#openSegment(segment)
+    if (this.#file !== undefined && this.roomInSegment >= 4) {
+      const mark = Buffer.alloc(4)
+      mark.writeUInt32LE(END_MAGIC)
+      this.#write(mark, this.#end)
+    }
+    this.close()
+    this.#file = file
+    this.#segment = segment
+    this.#end = firstFrameOf(segment)
+  }
+
+  #openSegment(segment: number): DiskFile {
+    const header = { session: this.#session, segment, chainBefore: this.#chain }
+    let file: DiskFile | undefined
+    try {
+      file = this.#disk.open(segmentPathOf(this.#session, segment), 'create')
+      file.write(encodeSegmentHeader(header), 0)
+      return file
+    } catch (error) {
+      file?.close()
+      throw new RoostError('DISK_FULL', `segment ${segment} cannot be made`, { cause: error })
+    }
+  }
+
+  #write(bytes: Uint8Array, position: Position): void {
+    try {
+      const offset = position - segmentOf(position) * SEGMENT_SIZE
+      present(this.#file, 'open segment').write(bytes, offset)
+    } catch (error) {
+      this.#failed = new RoostError('FEED_FAILED', 'a segment could not be written', {
+        cause: error
+      })
+      throw this.#failed
+    }
+  }
+}
