@@ -108,6 +108,7 @@ function encodeChange(out: ByteWriter, change: Change): void {
       out.text(change.name)
       out.u53(change.newParent)
       out.text(change.newName)
+      out.u53(change.replaced)
       return out.u8(change.drop ? 1 : 0)
     case 'setattr':
       out.u53(change.ino)
@@ -145,8 +146,9 @@ function decodeChange(input: ByteReader, kind: ChangeKind): Change {
     case 'rmdir':
       return { kind, parent: ino(input), name: input.text(), ino: ino(input) }
     case 'rename': {
-      const [parent, name, newParent, newName] = [ino(input), input.text(), ino(input), input.text()]
-      return { kind, parent, name, newParent, newName, drop: flag(input) }
+      const [parent, name] = [ino(input), input.text()]
+      const [newParent, newName, replaced] = [ino(input), input.text(), ino(input)]
+      return { kind, parent, name, newParent, newName, replaced, drop: flag(input) }
     }
     case 'setattr':
       return { kind, ino: ino(input), attr: decodeAttrChange(input) }

@@ -75,6 +75,8 @@ export type Change =
       readonly name: string
       readonly newParent: Ino
       readonly newName: string
+      /** What the new name stood for before, or 0. */
+      readonly replaced: Ino | 0
       /** The replaced inode's last name went and nothing had it open. */
       readonly drop: boolean
     }
@@ -87,6 +89,7 @@ export type Change =
       readonly ino: Ino
       readonly size: number
       readonly mtime: bigint
+      /** In the order of their offsets. */
       readonly extents: readonly Extent[]
       /** Those of `extents` whose blobs ride along: positions in `extents`, ascending. */
       readonly riding: readonly number[]

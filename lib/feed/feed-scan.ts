@@ -28,24 +28,23 @@ export interface FeedTail {
 }
 
 /**
- * Hands every good frame from `from` on to `onFrame`, in order.
+ * Yields every good frame from `from` on, in order, and returns how the feed ends.
  *
  * @param attested below here the feed is known to have been durable
  * @throws RoostError FEED_DAMAGED when what was durable is not good
  */
-export function scanFeed(
+export function* scanFeed(
   disk: Disk,
   session: SessionId,
   from: { readonly position: Position; readonly chain: Buffer },
-  attested: Position,
-  onFrame: (frame: Frame) => void
-): FeedTail {
+  attested: Position
+): Generator<Frame, FeedTail> {
   const reader = new FeedReader(disk, session, from.position, from.chain)
   try {
     for (;;) {
       const next = reader.next()
       if ('reason' in next) return tailAt(disk, session, reader, next, attested)
-      onFrame(next)
+      yield next
     }
   } finally {
     reader.close()

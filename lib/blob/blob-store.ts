@@ -1,0 +1,171 @@
+/**
+ * Files of blobs, named by their hash.
+ *
+ * A blob that rode in the log is put here when the entry that names it is applied, and is synced
+ * before the log goes. A larger one is staged: written and synced under another name first, since
+ * history may name it only when it cannot be lost, and adopted when that entry is applied.
+ *
+ * The first read since the start checks the hash. What does not match is never handed out.
+ */
+
+import { RoostError } from '../errors.ts'
+import type { BlobId } from '../ids.ts'
+import type { Disk, DiskFile } from '../io/disk.ts'
+import { sha256Hex } from '../util/hash.ts'
+import { LruMap } from '../util/lru-map.ts'
+
+export const BLOBS_DIRECTORY = 'blobs'
+export const STAGED_DIRECTORY = 'staged'
+
+/** No blob is larger, so one can be checked whole before a byte of it is used. */
+export const BLOB_SIZE_MAX = 1024 * 1024
+/** Bytes of blobs kept in memory: a few readers of large bodies, each in its own megabyte. */
+const CACHE_BYTES_MAX = 16 * 1024 * 1024
+/** Blobs remembered as checked; some 100 bytes each. */
+const VERIFIED_MAX = 200_000
+
+export class BlobStore {
+  readonly #disk: Disk
+  readonly #cache = new LruMap<BlobId, Buffer>(CACHE_BYTES_MAX, bytes => bytes.length)
+  readonly #verified = new LruMap<BlobId, true>(VERIFIED_MAX, () => 1)
+  readonly #reading = new Map<BlobId, Promise<Buffer>>()
+  readonly #damaged = new Map<BlobId, string>()
+
+  constructor(disk: Disk) {
+    this.#disk = disk
+  }
+
+  /** Makes the directories, which `put` relies on. */
+  prepare(): void {
+    this.#disk.makeDirectory(STAGED_DIRECTORY)
+    for (let i = 0; i < 256; i++) {
+      this.#disk.makeDirectory(`${BLOBS_DIRECTORY}/${i.toString(16).padStart(2, '0')}`)
+    }
+  }
+
+  /** Blobs that could not be read since the start, and why. */
+  get damaged(): ReadonlyMap<BlobId, string> {
+    return this.#damaged
+  }
+
+  /** Writes a blob, replacing what is there. It is durable after the disk's next syncAll. */
+  put(blob: BlobId, bytes: Uint8Array): void {
+    writeFile(this.#disk, pathOf(blob), bytes)
+    this.#damaged.delete(blob)
+  }
+
+  /** Writes a blob so that it is durable when this resolves, before history names it. */
+  async stage(blob: BlobId, bytes: Uint8Array): Promise<void> {
+    if (this.#disk.exists(stagedPathOf(blob))) return
+    const file = this.#disk.open(stagedPathOf(blob), 'create')
+    try {
+      file.truncate(0)
+      file.write(bytes, 0)
+      await file.sync()
+    } finally {
+      file.close()
+    }
+    await this.#disk.syncDirectory(STAGED_DIRECTORY)
+  }
+
+  /** History names the staged blob now. Nothing happens where that was seen before. */
+  adopt(blob: BlobId): void {
+    if (this.#disk.exists(stagedPathOf(blob))) {
+      this.#disk.rename(stagedPathOf(blob), pathOf(blob))
+    }
+  }
+
+  /** Removes what was staged and never named, when nothing is being staged. */
+  clearStaged(): void {
+    for (const name of this.#disk.list(STAGED_DIRECTORY)) {
+      this.#disk.remove(`${STAGED_DIRECTORY}/${name}`)
+    }
+  }
+
+  remove(blob: BlobId): void {
+    this.#cache.delete(blob)
+    this.#verified.delete(blob)
+    this.#damaged.delete(blob)
+    if (this.#disk.exists(pathOf(blob))) this.#disk.remove(pathOf(blob))
+  }
+
+  /**
+   * The bytes of a blob, checked.
+   *
+   * @throws RoostError BODY_MISSING, BODY_DAMAGED; both are remembered for `damaged`
+   */
+  async read(blob: BlobId): Promise<Buffer> {
+    const cached = this.#cache.get(blob)
+    if (cached !== undefined) return cached
+    const reading = this.#reading.get(blob) ?? this.#load(blob)
+    this.#reading.set(blob, reading)
+    try {
+      return await reading
+    } finally {
+      this.#reading.delete(blob)
+    }
+  }
+
+  async #load(blob: BlobId): Promise<Buffer> {
+    const bytes = await this.#readFile(blob)
+    if (this.#verified.get(blob) === undefined) {
+      if (sha256Hex(bytes) !== blob) {
+        throw this.#refuse(blob, new RoostError('BODY_DAMAGED', `blob ${blob} has another hash`))
+      }
+      this.#verified.set(blob, true)
+    }
+    this.#cache.set(blob, bytes)
+    return bytes
+  }
+
+  async #readFile(blob: BlobId): Promise<Buffer> {
+    const file = this.#openEither(blob)
+    try {
+      const bytes = Buffer.allocUnsafeSlow(Math.min(file.size(), BLOB_SIZE_MAX))
+      const length = await file.readAsync(bytes, 0)
+      return bytes.subarray(0, length)
+    } catch (error) {
+      const what = `blob ${blob} cannot be read`
+      throw this.#refuse(blob, new RoostError('BODY_DAMAGED', what, { cause: error }))
+    } finally {
+      file.close()
+    }
+  }
+
+  #openEither(blob: BlobId): DiskFile {
+    try {
+      return this.#disk.openRead(pathOf(blob))
+    } catch {
+      // Named by no applied entry yet, or not there at all.
+    }
+    try {
+      return this.#disk.openRead(stagedPathOf(blob))
+    } catch (error) {
+      const what = `blob ${blob} is not here`
+      throw this.#refuse(blob, new RoostError('BODY_MISSING', what, { cause: error }))
+    }
+  }
+
+  #refuse(blob: BlobId, error: RoostError): RoostError {
+    this.#damaged.set(blob, error.message)
+    return error
+  }
+}
+
+function pathOf(blob: BlobId): string {
+  return `${BLOBS_DIRECTORY}/${blob.slice(0, 2)}/${blob}`
+}
+
+function stagedPathOf(blob: BlobId): string {
+  return `${STAGED_DIRECTORY}/${blob}`
+}
+
+function writeFile(disk: Disk, path: string, bytes: Uint8Array): void {
+  const file = disk.open(path, 'create')
+  try {
+    if (file.size() > 0) file.truncate(0)
+    file.write(bytes, 0)
+  } finally {
+    file.close()
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Container files: the bytes of files whose writes are kept in history, one file an inode.
+ *
+ * A container is written only with what is durable in the log, so it never holds bytes that
+ * history lacks; it is synced before the log goes. Between two checkpoints a power cut may take
+ * any of its bytes, and a replay of the log puts them back.
+ */
+
+import type { Ino } from '../ids.ts'
+import type { Disk, DiskFile } from '../io/disk.ts'
+import { LruMap } from '../util/lru-map.ts'
+
+export const CONTAINERS_DIRECTORY = 'containers'
+/** Containers kept open: the index files of as many mailboxes in use, three each. */
+const OPEN_MAX = 192
+
+export class Containers {
+  readonly #disk: Disk
+  readonly #open = new LruMap<Ino, DiskFile>(OPEN_MAX, () => 1)
+
+  constructor(disk: Disk) {
+    this.#disk = disk
+  }
+
+  prepare(): void {
+    for (let i = 0; i < 256; i++) {
+      this.#disk.makeDirectory(`${CONTAINERS_DIRECTORY}/${i.toString(16).padStart(2, '0')}`)
+    }
+  }
+
+  write(ino: Ino, offset: number, bytes: Uint8Array): void {
+    this.#fileOf(ino).write(bytes, offset)
+  }
+
+  truncate(ino: Ino, size: number): void {
+    if (this.#disk.exists(pathOf(ino))) this.#fileOf(ino).truncate(size)
+  }
+
+  /** Reads at most `length` bytes; what the container does not reach is not in the result. */
+  read(ino: Ino, offset: number, length: number): Buffer {
+    if (!this.#disk.exists(pathOf(ino))) return Buffer.alloc(0)
+    const bytes = Buffer.allocUnsafeSlow(length)
+    return bytes.subarray(0, this.#fileOf(ino).read(bytes, offset))
+  }
+
+  remove(ino: Ino): void {
+    this.#open.delete(ino)?.close()
+    if (this.#disk.exists(pathOf(ino))) this.#disk.remove(pathOf(ino))
+  }
+
+  close(): void {
+    for (const [, file] of this.#open.clear()) file.close()
+  }
+
+  #fileOf(ino: Ino): DiskFile {
+    const open = this.#open.get(ino)
+    if (open !== undefined) return open
+    const file = this.#disk.open(pathOf(ino), 'create')
+    for (const [, old] of this.#open.set(ino, file)) old.close()
+    return file
+  }
+}
+
+function pathOf(ino: Ino): string {
+  const directory = (ino % 256).toString(16).padStart(2, '0')
+  return `${CONTAINERS_DIRECTORY}/${directory}/${ino.toString(16)}`
+}
