@@ -2,9 +2,9 @@
  * The appending end of a feed.
  *
  * `append` hands a frame to the page cache and returns: a killed process then loses nothing, a
- * power cut loses what nobody synced. Making it durable is the feed syncer's part, preparing the
- * next segment the segment preparer's; when that has not come in time the writer makes do with a
- * segment that is not filled with zeros, which is slower to sync and nothing worse.
+ * power cut loses what nobody synced. Making it durable is the feed syncer's part, and preparing
+ * segments the keeper's: the writer only enters segments that are there, so it never meets a full
+ * disk half way through a frame.
  *
  * Invariant: after a failed append nothing more is appended, because what the disk holds from
  * there on is not known. `failed` then says why.
@@ -60,7 +60,7 @@ export class FeedWriter {
     return this.#failed
   }
 
-  /** Bytes that can be appended before a new segment has to be made. */
+  /** Bytes that can be appended before the next segment is needed. */
   get roomInSegment(): number {
     return this.#segment < 0 ? 0 : (this.#segment + 1) * SEGMENT_SIZE - this.#end
   }
@@ -75,7 +75,7 @@ export class FeedWriter {
    *
    * @param durable how far this feed is known to be durable
    * @returns the hash of each entry
-   * @throws RoostError DISK_FULL no segment could be made, and nothing was changed; FEED_FAILED
+   * @throws RoostError DISK_FULL the next segment is not there, and nothing was changed; FEED_FAILED
    *   the disk refused a write, now or earlier
    */
   append(items: readonly Appendable[], durable: Position): readonly Buffer[] {
@@ -126,12 +126,12 @@ export class FeedWriter {
     const header = { session: this.#session, segment, chainBefore: this.#chain }
     let file: DiskFile | undefined
     try {
-      file = this.#disk.open(segmentPathOf(this.#session, segment), 'create')
+      file = this.#disk.open(segmentPathOf(this.#session, segment), 'existing')
       file.write(encodeSegmentHeader(header), 0)
       return file
     } catch (error) {
       file?.close()
-      throw new RoostError('DISK_FULL', `segment ${segment} cannot be made`, { cause: error })
+      throw new RoostError('DISK_FULL', `segment ${segment} is not prepared`, { cause: error })
     }
   }
 

@@ -13,7 +13,7 @@
  */
 
 import { crc32 } from 'node:zlib'
-import type { Position, SessionId } from '../ids.ts'
+import type { Position, SessionId, VolumeId } from '../ids.ts'
 import { RoostError } from '../errors.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { sha256 } from '../util/hash.ts'
@@ -54,18 +54,26 @@ export interface EncodedFrame {
   readonly hashes: readonly Buffer[]
 }
 
-/** Writes a frame into `out`, which is emptied first. */
+/**
+ * Writes a frame into `out`, which is emptied first.
+ *
+ * Of several entries of one volume only the first needs its `previous`; the others follow it.
+ */
 export function encodeFrame(out: ByteWriter, input: FrameInput): EncodedFrame {
   out.reset()
   writeHeader(out, input)
   const entriesFrom = out.position
   const hashes: Buffer[] = []
+  const last = new Map<VolumeId, Buffer>()
   for (const { entry } of input.entries) {
     const at = out.position
     out.u32(0)
-    encodeEntry(out, entry)
+    const previous = last.get(entry.volume)
+    encodeEntry(out, previous === undefined ? entry : { ...entry, previous })
     out.patchU32(at, out.position - at - 4)
-    hashes.push(sha256(out.view().subarray(at + 4)))
+    const hash = sha256(out.view().subarray(at + 4))
+    hashes.push(hash)
+    last.set(entry.volume, hash)
   }
   const bodiesFrom = out.position
   for (const { bodies } of input.entries) {

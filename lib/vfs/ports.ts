@@ -1,0 +1,107 @@
+/**
+ * What the serving side needs from its surroundings: the log, what is not in memory, the kernel's
+ * caches, and room on the disk. Threads, the store and the network are behind these; a test gives
+ * plain objects.
+ */
+
+import type { Appendable } from '../feed/feed-writer.ts'
+import type { Extent } from '../feed/entry.ts'
+import type { BlobId, Ino, Position, SessionId, VolumeId } from '../ids.ts'
+import type { Dirent, Inode } from '../tree/inode.ts'
+import type { VolumeRecord } from '../tree/volume-record.ts'
+
+/** The log of this session. */
+export interface Journal {
+  readonly session: SessionId
+  /** Where the last frame ends. */
+  readonly end: Position
+  /** The largest frame that can be appended now without a segment that is not there yet. */
+  hasRoomFor(bytes: number): boolean
+  /** @returns the hash of each entry. @throws RoostError DISK_FULL, FEED_FAILED */
+  append(items: readonly Appendable[]): readonly Buffer[]
+}
+
+/** A name as the store has it, with its inode where that is in the same store. */
+export interface StoredName {
+  readonly name: string
+  readonly dirent: Dirent
+  readonly inode: Inode | undefined
+}
+
+/** What is asked for, and how the answer is recognised: by the same `key`. */
+export type Load =
+  | { readonly kind: 'volume'; readonly key: string; readonly volume: VolumeId }
+  | { readonly kind: 'inode'; readonly key: string; readonly ino: Ino }
+  | { readonly kind: 'name'; readonly key: string; readonly parent: Ino; readonly name: string }
+  | { readonly kind: 'listing'; readonly key: string; readonly ino: Ino }
+  | { readonly kind: 'extents'; readonly key: string; readonly ino: Ino; readonly window: number }
+  | { readonly kind: 'content'; readonly key: string; readonly ino: Ino; readonly block: number }
+  | { readonly kind: 'blob'; readonly key: string; readonly blob: BlobId }
+  /** Not to be read but kept: the bytes are to become a durable blob. */
+  | {
+      readonly kind: 'stage'
+      readonly key: string
+      readonly ino: Ino
+      readonly bytes: Uint8Array
+    }
+
+/** An answer. A failure names an errno. */
+export type Loaded =
+  | { readonly kind: 'volume'; readonly key: string; readonly record: VolumeRecord }
+  | { readonly kind: 'inode'; readonly key: string; readonly inode: Inode | undefined }
+  | {
+      readonly kind: 'name'
+      readonly key: string
+      readonly parent: Ino
+      readonly name: string
+      readonly found: StoredName | undefined
+    }
+  | {
+      readonly kind: 'listing'
+      readonly key: string
+      readonly ino: Ino
+      readonly names: readonly StoredName[]
+      readonly last: boolean
+    }
+  | {
+      readonly kind: 'extents'
+      readonly key: string
+      readonly ino: Ino
+      readonly window: number
+      readonly extents: readonly Extent[]
+    }
+  | {
+      readonly kind: 'content'
+      readonly key: string
+      readonly ino: Ino
+      readonly block: number
+      readonly bytes: Uint8Array
+    }
+  | {
+      readonly kind: 'blob'
+      readonly key: string
+      readonly blob: BlobId
+      readonly bytes: Uint8Array
+    }
+  | { readonly kind: 'stage'; readonly key: string; readonly ino: Ino; readonly blob: BlobId }
+  | { readonly kind: 'failed'; readonly key: string; readonly errno: number }
+
+export interface Loader {
+  /** Asks once for each key until it is answered through `Vfs.loaded`. */
+  load(load: Load): void
+}
+
+/** What the kernel may have cached and must be told. */
+export interface Invalidator {
+  /** Attributes, and the pages in [offset, offset + length); all of them for length -1. */
+  invalInode(ino: Ino, offset: number, length: number): void
+  invalEntry(parent: Ino, name: string): void
+}
+
+/** Room on the disk, as far as promises have been made on it. */
+export interface Space {
+  /** Takes `bytes` out of what is free. @returns false when that is not there */
+  reserve(bytes: number): boolean
+  /** What a statfs answers. */
+  totals(): { freeBytes: number; totalBytes: number }
+}
