@@ -1,4 +1,4 @@
-import { SimFile } from './sim-file.ts'
+import type { SimFile } from './sim-file.ts'
 import type { SimRandom } from './sim-random.ts'
 
 export type SimNode = SimDirectory | SimFile
