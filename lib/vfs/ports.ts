@@ -48,7 +48,7 @@ export type Load =
 /** An answer. A failure names an errno. */
 export type Loaded =
   | { readonly kind: 'volume'; readonly key: string; readonly record: VolumeRecord }
-  | { readonly kind: 'inode'; readonly key: string; readonly inode: Inode | undefined }
+  | { readonly kind: 'inode'; readonly key: string; readonly inode: Inode }
   | {
       readonly kind: 'name'
       readonly key: string

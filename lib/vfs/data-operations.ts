@@ -1,0 +1,247 @@
+/**
+ * Operations on open files and their bytes.
+ */
+
+import { FsError } from '../errors.ts'
+import { volumeOf, type Ino, type Position } from '../ids.ts'
+import { isDirectory, isRegular, S_IFREG } from '../tree/inode.ts'
+import type { LivePiece } from './body.ts'
+import { Body } from './body.ts'
+import { BLOCK_SIZE } from './content.ts'
+import type { Handle } from './handle-table.ts'
+import type { NamespaceOperations } from './namespace-operations.ts'
+import type { Node } from './node.ts'
+import type { Caller, VfsParts } from './parts.ts'
+import type { Sealer } from './sealer.ts'
+import { Wait } from './wait.ts'
+
+const O_ACCMODE = 0o3
+const O_EXCL = 0o200
+const O_TRUNC = 0o1000
+const O_APPEND = 0o2000
+
+/** A file that no rule names is kept in history while it is not larger than this. */
+export const GENERAL_SIZE_MAX = BLOCK_SIZE
+/** No file may reach beyond: 1 TiB, so that its windows can be counted through. */
+export const FILE_SIZE_MAX = 2 ** 40
+/** What a write takes on the disk besides its bytes, in the log and elsewhere. */
+const WRITE_OVERHEAD = 1024
+
+export interface WriteRequest {
+  readonly ino: Ino
+  readonly offset: number
+  readonly data: Uint8Array
+  /** Flags of the open file. */
+  readonly flags: number
+}
+
+export class DataOperations {
+  readonly #parts: VfsParts
+  readonly #names: NamespaceOperations
+  readonly #sealer: Sealer
+
+  constructor(parts: VfsParts, names: NamespaceOperations, sealer: Sealer) {
+    this.#parts = parts
+    this.#names = names
+    this.#sealer = sealer
+  }
+
+  /** @throws FsError EISDIR, ENXIO not a regular file */
+  open(ino: Ino, flags: number): Handle {
+    const node = this.#parts.tree.node(ino)
+    if (isDirectory(node.attr)) throw new FsError('EISDIR')
+    if ((flags & O_TRUNC) !== 0 && (flags & O_ACCMODE) !== 0) this.truncate(node, 0)
+    return this.#openHandle(node, flags)
+  }
+
+  /** @throws FsError EEXIST with O_EXCL, EISDIR, and those of `make` */
+  create(
+    parent: Ino,
+    name: string,
+    mode: number,
+    flags: number,
+    caller: Caller
+  ): { node: Node; handle: Handle } {
+    const existing = this.#names.find(parent, name)
+    if (existing !== undefined) {
+      if ((flags & O_EXCL) !== 0) throw new FsError('EEXIST')
+      return { node: existing, handle: this.open(existing.attr.ino, flags) }
+    }
+    const node = this.#names.make(parent, name, (mode & 0o7777) | S_IFREG, caller)
+    return { node, handle: this.#openHandle(node, flags) }
+  }
+
+  /**
+   * The bytes at [offset, offset + length), fewer at the end of the file.
+   *
+   * @throws FsError EISDIR; EIO by way of the loader, when a body is damaged or missing
+   */
+  read(ino: Ino, offset: number, length: number): Buffer {
+    const node = this.#parts.tree.node(ino)
+    if (isDirectory(node.attr)) throw new FsError('EISDIR')
+    const size = Math.max(Math.min(length, node.attr.size - offset), 0)
+    const target = Buffer.alloc(size)
+    if (size === 0) return target
+    if (hasBody(node)) this.#readBody(node, offset, target)
+    else this.#parts.tree.contentOf(node, offset, size).read(target, offset)
+    return target
+  }
+
+  /**
+   * Writes all of `data`, at the end of the file with O_APPEND.
+   *
+   * @returns where it was written
+   * @throws FsError ENOSPC, EFBIG, EINVAL not a regular file
+   */
+  write({ ino, offset, data, flags }: WriteRequest): number {
+    const node = this.#parts.tree.node(ino)
+    if (!isRegular(node.attr)) throw new FsError('EINVAL')
+    const at = (flags & O_APPEND) !== 0 ? node.attr.size : offset
+    if (at + data.length > FILE_SIZE_MAX) throw new FsError('EFBIG')
+    if (data.length === 0) return at
+    const becomesBody = !hasBody(node) && outgrows(node, at + data.length)
+    if (becomesBody) this.#parts.tree.contentOf(node, 0, node.attr.size)
+    if (hasBody(node)) this.#parts.tree.bodyOf(node, at, data.length)
+    else this.#parts.tree.contentOf(node, at, data.length)
+    this.#sealer.makeRoom()
+    if (!this.#parts.space.reserve(data.length + WRITE_OVERHEAD)) throw new FsError('ENOSPC')
+    if (becomesBody) this.#becomeBody(node)
+    if (hasBody(node)) this.#writeBody(node, at, data)
+    else this.#writeContent(node, at, data)
+    return at
+  }
+
+  /**
+   * Sets the size. What a longer file gains reads as zeros.
+   *
+   * @throws FsError EISDIR, EINVAL, EFBIG, ENOSPC
+   */
+  truncate(node: Node, size: number, mtime?: bigint): void {
+    if (isDirectory(node.attr)) throw new FsError('EISDIR')
+    if (!isRegular(node.attr)) throw new FsError('EINVAL')
+    if (size > FILE_SIZE_MAX) throw new FsError('EFBIG')
+    this.prepareTruncate(node, size)
+    const attr = mtime === undefined ? { size } : { size, mtime }
+    this.#parts.recorder.record([
+      { volume: volumeOf(node.attr.ino), change: { kind: 'setattr', ino: node.attr.ino, attr } }
+    ])
+  }
+
+  /** Brings into memory what a truncate to `size` needs. @throws Wait */
+  prepareTruncate(node: Node, size: number): void {
+    if (size >= node.attr.size) {
+      if (hasBody(node)) this.#sealer.seal(node)
+      return
+    }
+    if (size === 0) return
+    if (hasBody(node)) {
+      this.#sealer.seal(node)
+      this.#parts.tree.bodyOf(node, size, 1)
+    } else {
+      this.#parts.tree.contentOf(node, size, 1)
+    }
+  }
+
+  /**
+   * Makes everything that happened in the file's volume part of history.
+   *
+   * @returns the position through which the log has to be durable for it
+   * @throws Wait; FsError EIO, ENOSPC the bytes could not be kept
+   */
+  fsync(ino: Ino): Position {
+    const node = this.#parts.tree.node(ino)
+    this.#sealer.seal(node)
+    this.#sealer.sealVolume(volumeOf(ino))
+    return this.#parts.recorder.endOf(volumeOf(ino))
+  }
+
+  /**
+   * The last close of a handle.
+   *
+   * Nobody hears of an error here: bytes that could not be made durable stay in memory, and
+   * the sealer tries again.
+   *
+   * @throws Wait
+   */
+  release(fh: number): void {
+    const handle = this.#parts.handles.get(fh)
+    if (handle === undefined) return
+    const node = this.#parts.tree.node(handle.ino)
+    const orphaned = node.attr.nlink === 0 && !node.gone && node.handles === 1
+    if (orphaned) this.#drop(node)
+    else this.#sealer.trySeal(node)
+    this.#parts.handles.close(fh)
+    node.handles--
+    if (node.gone) this.#sealer.discard(node)
+    this.#parts.tree.letGo(node)
+  }
+
+  #drop(node: Node): void {
+    const { ino } = node.attr
+    this.#parts.recorder.record([{ volume: volumeOf(ino), change: { kind: 'drop', ino } }])
+  }
+
+  #openHandle(node: Node, flags: number): Handle {
+    node.handles++
+    return this.#parts.handles.open(node.attr.ino, flags, node.lockless)
+  }
+
+  #readBody(node: Node, offset: number, target: Buffer): void {
+    const body = this.#parts.tree.bodyOf(node, offset, target.length)
+    let missing: string | undefined
+    for (const piece of body.pieces(offset, target.length)) {
+      const bytes = this.#bytesOf(piece)
+      if (bytes === undefined) missing ??= `blob:${String(piece.source.blob)}`
+      else copyPiece(piece, bytes, offset, target)
+    }
+    // All that is missing has been asked for by now; the op runs again for each that comes.
+    if (missing !== undefined) throw new Wait(missing)
+  }
+
+  #bytesOf({ source }: LivePiece): Buffer | undefined {
+    return source.blob === undefined ? source.bytes : this.#parts.tree.blob(source.blob)
+  }
+
+  #writeContent(node: Node, offset: number, data: Uint8Array): void {
+    const { ino } = node.attr
+    // The request's buffer is used again; the entry and the memory keep these bytes.
+    const bytes = Buffer.from(data)
+    const change = { kind: 'write', ino, offset, bytes } as const
+    this.#parts.recorder.record([{ volume: volumeOf(ino), change }])
+  }
+
+  #writeBody(node: Node, offset: number, data: Uint8Array): void {
+    const time = this.#parts.recorder.touch(volumeOf(node.attr.ino))
+    const body = this.#parts.tree.bodyOf(node, offset, data.length)
+    const full = body.write(offset, data)
+    node.attr.size = Math.max(node.attr.size, offset + data.length)
+    node.attr.mtime = time
+    node.attr.ctime = time
+    this.#sealer.noteWritten(node)
+    this.#sealer.stage(node, full)
+  }
+
+  /** A file that was kept in history has grown: its bytes are a body from now on. */
+  #becomeBody(node: Node): void {
+    const bytes = Buffer.alloc(node.attr.size)
+    this.#parts.tree.contentOf(node, 0, bytes.length).read(bytes, 0)
+    node.body = new Body(0)
+    if (bytes.length > 0) node.body.write(0, bytes)
+    this.#sealer.noteWritten(node)
+  }
+}
+
+export function hasBody(node: Node): boolean {
+  return node.body !== undefined || node.attr.fileClass === 'blob'
+}
+
+function outgrows(node: Node, end: number): boolean {
+  return node.attr.fileClass === 'general' && end > GENERAL_SIZE_MAX
+}
+
+function copyPiece(piece: LivePiece, bytes: Buffer, offset: number, target: Buffer): void {
+  const start = Math.max(piece.offset, offset)
+  const end = Math.min(piece.offset + piece.length, offset + target.length)
+  const from = piece.sourceOffset + (start - piece.offset)
+  bytes.copy(target, start - offset, from, from + (end - start))
+}

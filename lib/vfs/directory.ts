@@ -1,0 +1,153 @@
+/**
+ * The names of a directory that are in memory.
+ *
+ * While not `complete`, a name that is not here may be in the store; one that is here as
+ * undefined is known not to exist, which the store may not know yet. A complete directory also
+ * knows the order of its names, which is that of their cookies: a new name has the highest, so
+ * the list only grows at its end, and a listing goes on anywhere by binary search.
+ */
+
+import type { Index } from '../ids.ts'
+import type { Dirent } from '../tree/inode.ts'
+import type { StoredName } from './ports.ts'
+
+export interface NamedDirent {
+  readonly name: string
+  readonly dirent: Dirent
+}
+
+/** A place in the order; `dirent` is undefined when the name has gone. */
+interface Slot {
+  readonly name: string
+  readonly cookie: Index
+  dirent: Dirent | undefined
+}
+
+/** Places of gone names are cleared away when they are more than this and more than half. */
+const GONE_MAX = 64
+
+export class Directory {
+  #names = new Map<string, Dirent | undefined>()
+  #complete: boolean
+  /** What a listing in progress has brought so far. */
+  #listed: StoredName[] | undefined
+  /** Invariant: ascending by cookie; when complete, has every name that exists. */
+  #order: Slot[] = []
+  #gone = 0
+
+  constructor(complete: boolean) {
+    this.#complete = complete
+  }
+
+  get complete(): boolean {
+    return this.#complete
+  }
+
+  /** Names that exist, when complete. */
+  get size(): number {
+    return this.#order.length - this.#gone
+  }
+
+  /** @returns 'unknown' when the store has to be asked */
+  get(name: string): Dirent | undefined | 'unknown' {
+    const dirent = this.#names.get(name)
+    if (dirent !== undefined) return dirent
+    return this.#complete || this.#names.has(name) ? undefined : 'unknown'
+  }
+
+  set(name: string, dirent: Dirent): void {
+    this.#names.set(name, dirent)
+    if (!this.#complete) return
+    const at = this.#slotBehind(dirent.cookie - 1)
+    const slot = this.#order[at]
+    if (slot?.cookie === dirent.cookie) slot.dirent = dirent
+    else this.#order.splice(at, 0, { name, cookie: dirent.cookie, dirent })
+  }
+
+  /** @returns whether a mark stays that the caller has to take away when the store knows */
+  remove(name: string): boolean {
+    const dirent = this.#names.get(name)
+    if (!this.#complete) {
+      this.#names.set(name, undefined)
+      return true
+    }
+    this.#names.delete(name)
+    if (dirent !== undefined) this.#removeSlot(dirent.cookie)
+    return false
+  }
+
+  /** Takes away the mark of a name that the store does not have any more either. */
+  forgetAbsent(name: string): void {
+    // While a listing comes in, it may still bring what was there when it began.
+    if (this.#listed !== undefined) return
+    if (this.#names.has(name) && this.#names.get(name) === undefined) this.#names.delete(name)
+  }
+
+  /** Takes what the store says of a name, unless it is known already. */
+  learn(name: string, dirent: Dirent | undefined): void {
+    if (!this.#complete && !this.#names.has(name)) this.#names.set(name, dirent)
+  }
+
+  /** A listing is on its way: marks of absent names must stay. */
+  beginListing(): void {
+    if (!this.#complete) this.#listed ??= []
+  }
+
+  /** Takes a part of the listing from the store. */
+  learnListing(names: readonly StoredName[], last: boolean): void {
+    if (this.#complete || this.#listed === undefined) return
+    for (const name of names) this.#listed.push(name)
+    if (last) this.#finishListing(this.#listed)
+  }
+
+  /**
+   * Hands out the names behind `cookie`, in order, while `take` says that it took one.
+   *
+   * The caller has made sure that the directory is complete.
+   */
+  list(cookie: number, take: (entry: NamedDirent) => boolean): void {
+    for (let at = this.#slotBehind(cookie); at < this.#order.length; at++) {
+      const slot = this.#order[at]
+      if (slot?.dirent === undefined) continue
+      if (!take({ name: slot.name, dirent: slot.dirent })) return
+    }
+  }
+
+  /** Position of the first slot whose cookie is greater. */
+  #slotBehind(cookie: number): number {
+    let [low, high] = [0, this.#order.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#order[middle] as Slot).cookie <= cookie) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #removeSlot(cookie: Index): void {
+    const slot = this.#order[this.#slotBehind(cookie - 1)]
+    if (slot?.cookie !== cookie) return
+    slot.dirent = undefined
+    this.#gone++
+    if (this.#gone > GONE_MAX && this.#gone > this.#order.length / 2) {
+      this.#order = this.#order.filter(({ dirent }) => dirent !== undefined)
+      this.#gone = 0
+    }
+  }
+
+  #finishListing(listed: readonly StoredName[]): void {
+    // What is known here is newer than what the store said.
+    for (const { name, dirent } of listed) {
+      if (!this.#names.has(name)) this.#names.set(name, dirent)
+    }
+    this.#order = []
+    for (const [name, dirent] of this.#names) {
+      if (dirent === undefined) this.#names.delete(name)
+      else this.#order.push({ name, cookie: dirent.cookie, dirent })
+    }
+    this.#order.sort((a, b) => a.cookie - b.cookie)
+    this.#gone = 0
+    this.#listed = undefined
+    this.#complete = true
+  }
+}

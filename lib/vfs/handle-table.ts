@@ -1,0 +1,52 @@
+/**
+ * Open files. A handle number carries the session it was given in, so that one of an earlier
+ * session is recognised and can be made anew from the inode that every request names as well.
+ */
+
+import { FsError } from '../errors.ts'
+import type { Fh, Ino, SessionId } from '../ids.ts'
+
+export interface Handle {
+  readonly fh: Fh
+  readonly ino: Ino
+  /** flags of open(2). */
+  readonly flags: number
+  /** No lock can be taken through it; the kernel does not tell when a copy of it is closed. */
+  readonly lockless: boolean
+}
+
+const COUNTER_SPAN = 2 ** 32
+
+export class HandleTable {
+  readonly #session: SessionId
+  readonly #handles = new Map<Fh, Handle>()
+  #last = 0
+
+  constructor(session: SessionId) {
+    this.#session = session
+  }
+
+  get size(): number {
+    return this.#handles.size
+  }
+
+  open(ino: Ino, flags: number, lockless: boolean): Handle {
+    this.#last = (this.#last + 1) % COUNTER_SPAN
+    const fh = ((this.#session % 2 ** 21) * COUNTER_SPAN + this.#last) as Fh
+    const handle = { fh, ino, flags, lockless }
+    this.#handles.set(fh, handle)
+    return handle
+  }
+
+  get(fh: number): Handle | undefined {
+    return this.#handles.get(fh as Fh)
+  }
+
+  /** @throws FsError EBADF */
+  close(fh: number): Handle {
+    const handle = this.#handles.get(fh as Fh)
+    if (handle === undefined) throw new FsError('EBADF')
+    this.#handles.delete(handle.fh)
+    return handle
+  }
+}

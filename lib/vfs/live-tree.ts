@@ -1,0 +1,339 @@
+/**
+ * The tables that answer the kernel: everything in use, and everything that the store does not
+ * have yet.
+ *
+ * Asking for what is not in memory throws Wait and has the store asked. `loaded` takes the
+ * answers; what is in memory already is newer and stays. What was changed stays in memory until
+ * `applied` says that the store has it.
+ */
+
+import type { Extent } from '../feed/entry.ts'
+import { FsError } from '../errors.ts'
+import { ROOT_INO, type BlobId, type Ino, type Position, type VolumeId } from '../ids.ts'
+import { isDirectory, type Dirent, type Inode } from '../tree/inode.ts'
+import type { Tree } from '../tree/tree.ts'
+import type { VolumeRecord } from '../tree/volume-record.ts'
+import { present } from '../util/assert.ts'
+import { LruMap } from '../util/lru-map.ts'
+import { BLOCK_SIZE, Content } from './content.ts'
+import { Body } from './body.ts'
+import { Directory } from './directory.ts'
+import { Node } from './node.ts'
+import type { Loaded, Loader, StoredName } from './ports.ts'
+import { Wait } from './wait.ts'
+
+/** Bytes of blobs that were read lately: a few readers of large bodies. */
+const BLOB_CACHE_BYTES = 16 * 1024 * 1024
+/** Bytes of contents kept in memory beyond what the store lacks. */
+const CONTENT_BYTES_MAX = 64 * 1024 * 1024
+
+/** Something to let go of when the store has the log through `position`. */
+interface Release {
+  readonly position: Position
+  readonly release: () => void
+}
+
+export class LiveTree implements Tree {
+  readonly #loader: Loader
+  readonly #volumes = new Map<VolumeId, VolumeRecord>()
+  readonly #nodes = new Map<Ino, Node>()
+  /** Bodies that rode in the log and are not in blob files yet. */
+  readonly #riding = new Map<BlobId, { readonly bytes: Buffer; position: Position }>()
+  readonly #blobs = new LruMap<BlobId, Buffer>(BLOB_CACHE_BYTES, bytes => bytes.length)
+  /** Nodes with content in memory, in the order of use. */
+  readonly #contents = new Set<Node>()
+  #contentBytes = 0
+  readonly #releases: Release[] = []
+  #released = 0
+  #applied = 0 as Position
+  /** Where the log ends with the entry that is being applied. */
+  position = 0 as Position
+
+  constructor(loader: Loader) {
+    this.#loader = loader
+  }
+
+  get nodes(): ReadonlyMap<Ino, Node> {
+    return this.#nodes
+  }
+
+  get contentBytes(): number {
+    return this.#contentBytes
+  }
+
+  get applied(): Position {
+    return this.#applied
+  }
+
+  volume(volume: VolumeId): VolumeRecord {
+    const record = this.#volumes.get(volume)
+    if (record !== undefined) return record
+    const key = `volume:${volume}`
+    this.#loader.load({ kind: 'volume', key, volume })
+    throw new Wait(key)
+  }
+
+  putVolume(): void {
+    // Records are changed in place, and stay.
+  }
+
+  /** @throws FsError ESTALE when there is no such inode */
+  node(ino: Ino): Node {
+    const node = this.#nodes.get(ino)
+    if (node !== undefined) return node
+    const key = `inode:${ino}`
+    this.#loader.load({ kind: 'inode', key, ino })
+    throw new Wait(key)
+  }
+
+  inode(ino: Ino): Inode {
+    return this.node(ino).attr
+  }
+
+  putInode(inode: Inode): void {
+    if (this.#nodes.has(inode.ino)) return
+    const node = new Node(inode)
+    this.#nodes.set(inode.ino, node)
+    if (isDirectory(inode)) node.directory = new Directory(true)
+    else if (inode.fileClass === 'blob') node.body = new Body(0)
+    else node.content = new Content(0)
+    if (inode.ino === ROOT_INO) node.nlookup = 1
+  }
+
+  removeInode(ino: Ino): void {
+    const node = this.node(ino)
+    node.gone = true
+    node.attr.nlink = 0
+    this.releaseWhenApplied(() => {
+      this.dropContent(ino)
+      this.letGo(node)
+    })
+  }
+
+  markOrphan(): void {
+    // The handles that make it one are known here.
+  }
+
+  /** Takes a node out of the table when nobody needs it. */
+  letGo(node: Node): void {
+    if (!node.gone || node.nlookup > 0 || node.handles > 0) return
+    this.#nodes.delete(node.attr.ino)
+  }
+
+  dirent(parent: Ino, name: string): Dirent | undefined {
+    const directory = this.directoryOf(this.node(parent))
+    const dirent = directory.get(name)
+    if (dirent !== 'unknown') return dirent
+    const key = `name:${parent}:${name}`
+    this.#loader.load({ kind: 'name', key, parent, name })
+    throw new Wait(key)
+  }
+
+  putDirent(parent: Ino, name: string, dirent: Dirent): void {
+    this.directoryOf(this.node(parent)).set(name, dirent)
+  }
+
+  removeDirent(parent: Ino, name: string): void {
+    const directory = this.directoryOf(this.node(parent))
+    if (directory.remove(name)) this.releaseWhenApplied(() => directory.forgetAbsent(name))
+  }
+
+  /** The directory with all its names. */
+  wholeDirectory(node: Node): Directory {
+    const directory = this.directoryOf(node)
+    if (directory.complete) return directory
+    const key = `listing:${node.attr.ino}`
+    directory.beginListing()
+    this.#loader.load({ kind: 'listing', key, ino: node.attr.ino })
+    throw new Wait(key)
+  }
+
+  /** @throws FsError ENOTDIR */
+  directoryOf(node: Node): Directory {
+    if (!isDirectory(node.attr)) throw new FsError('ENOTDIR')
+    return (node.directory ??= new Directory(false))
+  }
+
+  /** The content with [offset, offset + length) in memory. */
+  contentOf(node: Node, offset: number, length: number): Content {
+    const content = (node.content ??= new Content(node.attr.size))
+    const block = content.missing(offset, length)
+    if (block !== undefined) {
+      const { ino } = node.attr
+      const key = `content:${ino}:${block}`
+      this.#loader.load({ kind: 'content', key, ino, block })
+      throw new Wait(key)
+    }
+    this.#useContent(node)
+    return content
+  }
+
+  /** The body with the windows of [offset, offset + length) in memory. */
+  bodyOf(node: Node, offset: number, length: number): Body {
+    const body = (node.body ??= new Body(node.attr.bodyEnd))
+    const window = body.missing(offset, length)
+    if (window === undefined) return body
+    const { ino } = node.attr
+    const key = `extents:${ino}:${window}`
+    this.#loader.load({ kind: 'extents', key, ino, window })
+    throw new Wait(key)
+  }
+
+  /** A blob's bytes if they are in memory; else they are asked for. */
+  blob(blob: BlobId): Buffer | undefined {
+    const bytes = this.#riding.get(blob)?.bytes ?? this.#blobs.get(blob)
+    if (bytes === undefined) this.#loader.load({ kind: 'blob', key: `blob:${blob}`, blob })
+    return bytes
+  }
+
+  writeContent(ino: Ino, offset: number, bytes: Uint8Array): void {
+    const node = this.node(ino)
+    const content = present(node.content, 'content')
+    const before = content.bytes
+    content.write(offset, bytes)
+    if (this.#contents.has(node)) this.#contentBytes += content.bytes - before
+    node.contentPosition = this.position
+    this.#useContent(node)
+  }
+
+  layExtents(
+    ino: Ino,
+    extents: readonly Extent[],
+    riding: readonly number[],
+    bodies: readonly Buffer[]
+  ): void {
+    riding.forEach((at, i) => {
+      const [extent, bytes] = [extents[at], bodies[i]]
+      if (extent !== undefined && bytes !== undefined) this.#keepRiding(extent.blob, bytes)
+    })
+    present(this.node(ino).body, 'body').seal(extents)
+  }
+
+  truncate(inode: Inode, size: number): void {
+    const node = this.node(inode.ino)
+    // Made here, so that what the store still shows of the part cut off is never asked for.
+    if (inode.fileClass === 'blob') node.body ??= new Body(size)
+    else if (node.body === undefined) node.content ??= new Content(size)
+    node.body?.truncate(size)
+    if (node.content !== undefined) {
+      const before = node.content.bytes
+      node.content.truncate(size)
+      if (this.#contents.has(node)) this.#contentBytes += node.content.bytes - before
+      node.contentPosition = this.position
+    }
+  }
+
+  dropContent(ino: Ino): void {
+    const node = this.#nodes.get(ino)
+    if (node?.content === undefined) return
+    if (this.#contents.delete(node)) this.#contentBytes -= node.content.bytes
+    node.content = undefined
+  }
+
+  /** Runs `release` once the store has what the log holds now. */
+  releaseWhenApplied(release: () => void): void {
+    this.#releases.push({ position: this.position, release })
+  }
+
+  /** The store has the log through `position`. */
+  advanceApplied(position: Position): void {
+    this.#applied = position
+    let next = this.#releases[this.#released]
+    while (next !== undefined && next.position <= position) {
+      next.release()
+      next = this.#releases[++this.#released]
+    }
+    if (this.#released > 1024 && this.#released > this.#releases.length / 2) {
+      this.#releases.splice(0, this.#released)
+      this.#released = 0
+    }
+    this.#shedContents()
+  }
+
+  /** Takes an answer of the store. Failures are the waiting ops' business. */
+  loaded(answer: Loaded): void {
+    switch (answer.kind) {
+      case 'volume':
+        if (!this.#volumes.has(answer.record.volume)) {
+          this.#volumes.set(answer.record.volume, answer.record)
+        }
+        return
+      case 'inode':
+        return this.#learnInode(answer.inode)
+      case 'name':
+        return this.#learnName(answer.parent, answer.name, answer.found)
+      case 'listing':
+        return this.#learnListing(answer)
+      case 'extents':
+        this.#nodes.get(answer.ino)?.body?.load(answer.window, answer.extents)
+        return
+      case 'content':
+        return this.#learnContent(answer.ino, answer.block, answer.bytes)
+      case 'blob':
+        return this.#learnBlob(answer.blob, answer.bytes)
+      case 'stage':
+      case 'failed':
+    }
+  }
+
+  #keepRiding(blob: BlobId, bytes: Buffer): void {
+    const position = this.position
+    this.#riding.set(blob, { bytes, position })
+    this.releaseWhenApplied(() => {
+      if (this.#riding.get(blob)?.position === position) this.#riding.delete(blob)
+    })
+  }
+
+  #learnInode(inode: Inode): void {
+    if (this.#nodes.has(inode.ino)) return
+    const node = new Node(inode)
+    if (inode.ino === ROOT_INO) node.nlookup = 1
+    this.#nodes.set(inode.ino, node)
+  }
+
+  #learnName(parent: Ino, name: string, found: StoredName | undefined): void {
+    if (found?.inode !== undefined) this.#learnInode(found.inode)
+    const directory = this.#nodes.get(parent)?.directory
+    if (directory === undefined) return
+    directory.learn(name, found?.dirent)
+    if (found === undefined) this.releaseWhenApplied(() => directory.forgetAbsent(name))
+  }
+
+  #learnListing(answer: Loaded & { kind: 'listing' }): void {
+    for (const { inode } of answer.names) if (inode !== undefined) this.#learnInode(inode)
+    this.#nodes.get(answer.ino)?.directory?.learnListing(answer.names, answer.last)
+  }
+
+  #learnContent(ino: Ino, block: number, bytes: Uint8Array): void {
+    const node = this.#nodes.get(ino)
+    if (node?.content === undefined) return
+    const before = node.content.bytes
+    // A container may end within the block, or lag behind a file that has grown.
+    const padded = Buffer.alloc(BLOCK_SIZE)
+    padded.set(bytes)
+    node.content.load(block, padded)
+    if (this.#contents.has(node)) this.#contentBytes += node.content.bytes - before
+  }
+
+  #learnBlob(blob: BlobId, { buffer, byteOffset, length }: Uint8Array): void {
+    this.#blobs.set(blob, Buffer.from(buffer as ArrayBuffer, byteOffset, length))
+  }
+
+  #useContent(node: Node): void {
+    if (this.#contents.delete(node)) {
+      this.#contents.add(node)
+      return
+    }
+    this.#contents.add(node)
+    this.#contentBytes += node.content?.bytes ?? 0
+  }
+
+  #shedContents(): void {
+    for (const node of this.#contents) {
+      if (this.#contentBytes <= CONTENT_BYTES_MAX) return
+      if (node.contentPosition <= this.#applied && node.body === undefined) {
+        this.dropContent(node.attr.ino)
+      }
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/** Operations on locks: which lock each request means, and when closing a file frees one. */
+
+import { FsError } from '../errors.ts'
+import type { Ino } from '../ids.ts'
+import type { Lock, LockProbe } from './lock-table.ts'
+import type { VfsParts } from './parts.ts'
+
+/** A lock request: a type of 'unlock' frees the range. */
+export interface LockRequest extends Omit<Lock, 'type'> {
+  readonly type: Lock['type'] | 'unlock'
+}
+
+export class LockOperations {
+  readonly #parts: VfsParts
+
+  constructor(parts: VfsParts) {
+    this.#parts = parts
+  }
+
+  /** The lock in the way, or undefined. */
+  getlk(ino: Ino, probe: LockProbe): Lock | undefined {
+    return this.#parts.locks.test(ino, probe)
+  }
+
+  /** @throws FsError EAGAIN the lock is held, ENOLCK too many locks */
+  setlk(ino: Ino, request: LockRequest): void {
+    if (request.type === 'unlock') return this.#parts.locks.release(ino, request)
+    if (!this.#parts.locks.acquire(ino, { ...request, type: request.type })) {
+      throw new FsError('EAGAIN')
+    }
+  }
+
+  /**
+   * As `setlk`, waiting for the lock.
+   *
+   * @returns whether it was had at once; else `unique` is among those granted later
+   * @throws FsError EDEADLK, ENOLCK too many wait
+   */
+  setlkw(ino: Ino, request: LockRequest, unique: number): boolean {
+    if (request.type === 'unlock') {
+      this.#parts.locks.release(ino, request)
+      return true
+    }
+    const outcome = this.#parts.locks.wait(ino, { ...request, type: request.type }, unique)
+    if (outcome === 'deadlock') throw new FsError('EDEADLK')
+    return outcome === 'granted'
+  }
+
+  /** @returns whether the request was waiting */
+  interrupt(unique: number): boolean {
+    return this.#parts.locks.cancel(unique)
+  }
+
+  /** A process closed a descriptor of the file: its byte ranges are free. */
+  flush(ino: Ino, owner: bigint): void {
+    this.#parts.locks.releaseOwner(ino, 'posix', owner)
+  }
+
+  /** An open file description is gone, and with it its flock. */
+  releaseFlock(ino: Ino, owner: bigint): void {
+    this.#parts.locks.releaseOwner(ino, 'flock', owner)
+  }
+
+  /** Nothing has the file open any more: no lock of it can be held. */
+  releaseAll(ino: Ino): void {
+    if (!this.#parts.locks.isLocked(ino)) return
+    for (const { kind, owner } of this.#parts.locks.locksOf(ino)) {
+      this.#parts.locks.releaseOwner(ino, kind, owner)
+    }
+  }
+
+  /** Requests that have got their lock since the last call. */
+  takeGranted(): number[] {
+    return this.#parts.locks.takeGranted()
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * An inode in memory: its attributes as they are now, and what only the serving side knows.
+ *
+ * A node leaves the table when nothing names it, nothing has it open, and the kernel has
+ * forgotten it, in whichever order these happen. Until then reads through an open handle keep
+ * working although the file is deleted, as POSIX demands.
+ */
+
+import type { Body } from './body.ts'
+import type { Content } from './content.ts'
+import type { Directory } from './directory.ts'
+import type { Inode } from '../tree/inode.ts'
+import type { Position } from '../ids.ts'
+
+export class Node {
+  readonly attr: Inode
+  /**
+   * How many lookups the kernel may still take back with FORGET.
+   *
+   * Invariant: equals the number of replies that named this inode (LOOKUP, CREATE, MKDIR, MKNOD,
+   * SYMLINK, LINK, and READDIRPLUS except for "." and ".."), less the forgotten ones. The root
+   * begins at one, for which there is no reply.
+   */
+  nlookup = 0
+  /** Open handles. */
+  handles = 0
+  /** History does not have it any more; it lives on until the kernel lets go of it. */
+  gone = false
+  directory: Directory | undefined
+  /** Bytes kept in history; regular files of class 'log', and 'general' while small. */
+  content: Content | undefined
+  /** Bytes kept as blobs, or about to be. */
+  body: Body | undefined
+  /** The log must be applied through here before `content` may leave memory. */
+  contentPosition = 0 as Position
+  /** Found under a name whose files nobody locks, see FileRule. */
+  lockless = false
+  /** Why the bytes of `body` could not be made durable, an errno, until that was reported. */
+  sealErrno = 0
+
+  constructor(attr: Inode) {
+    this.attr = attr
+  }
+}

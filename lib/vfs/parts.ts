@@ -1,0 +1,26 @@
+/** What the groups of operations share. */
+
+import type { FileClassifier } from '../mail/file-class.ts'
+import type { HandleTable } from './handle-table.ts'
+import type { LiveTree } from './live-tree.ts'
+import type { LockTable } from './lock-table.ts'
+import type { Loader, Space } from './ports.ts'
+import type { Recorder } from './recorder.ts'
+
+export interface VfsParts {
+  readonly tree: LiveTree
+  readonly recorder: Recorder
+  readonly handles: HandleTable
+  readonly locks: LockTable
+  readonly loader: Loader
+  readonly space: Space
+  readonly classifier: FileClassifier
+  /** Directories this deep in the tree are roots of volumes: 1 for one volume a user. */
+  readonly volumeDepth: number
+}
+
+/** Who asks; for the ownership of what is made. */
+export interface Caller {
+  readonly uid: number
+  readonly gid: number
+}

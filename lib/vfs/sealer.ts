@@ -1,0 +1,182 @@
+/**
+ * Makes history of what was written into bodies.
+ *
+ * A body is outside history while it is being written. Sealing names its new bytes by hash: few
+ * enough ride along in the log, more are first made durable as blob files, for which the op that
+ * wanted the seal waits. An op that gives the file a name, syncs it or closes it for the last
+ * time seals it first.
+ */
+
+import { ERRNO, FsError } from '../errors.ts'
+import type { Extent } from '../feed/entry.ts'
+import { volumeOf, type BlobId, type VolumeId } from '../ids.ts'
+import { sha256Hex } from '../util/hash.ts'
+import type { Source } from './body.ts'
+import type { Node } from './node.ts'
+import type { VfsParts } from './parts.ts'
+import type { Loaded } from './ports.ts'
+import { Wait } from './wait.ts'
+
+/** Bytes that ride in the log; more are cheaper to write where they belong. */
+export const RIDING_BYTES_MAX = 64 * 1024
+/** Bytes on their way into blob files before writers have to wait. */
+const STAGING_BYTES_MAX = 32 * 1024 * 1024
+
+interface Staging {
+  readonly source: Source
+  readonly node: Node
+}
+
+export class Sealer {
+  readonly #parts: VfsParts
+  /** Nodes whose bodies history does not know whole, in the order of their first write. */
+  readonly #dirty = new Set<Node>()
+  readonly #staging = new Map<string, Staging>()
+  #stagingBytes = 0
+  #stagings = 0
+  /** What was not sealed at the last call of `sealIdle`. */
+  #idle: Node[] = []
+
+  constructor(parts: VfsParts) {
+    this.#parts = parts
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.size
+  }
+
+  get stagingBytes(): number {
+    return this.#stagingBytes
+  }
+
+  noteWritten(node: Node): void {
+    this.#dirty.add(node)
+  }
+
+  /** Forgets what was written, because nothing can read it any more. */
+  discard(node: Node): void {
+    this.#dirty.delete(node)
+  }
+
+  /** @throws Wait when too much is under way */
+  makeRoom(): void {
+    if (this.#stagingBytes < STAGING_BYTES_MAX) return
+    const [key] = this.#staging.keys()
+    if (key !== undefined) throw new Wait(key)
+  }
+
+  /** Starts making full sources durable while their file is still being written. */
+  stage(node: Node, sources: readonly Source[]): void {
+    for (const source of sources) if (source.state === 'open') this.#stage(node, source)
+  }
+
+  /**
+   * Makes an entry of what was written into the body since the last one, if anything was.
+   *
+   * @throws Wait bytes are on their way to the disk; FsError EIO, ENOSPC they could not be kept
+   */
+  seal(node: Node): void {
+    const { body } = node
+    if (body?.dirty !== true || node.gone) {
+      this.#dirty.delete(node)
+      return
+    }
+    if (node.sealErrno !== 0) {
+      const errno = node.sealErrno
+      node.sealErrno = 0
+      throw new FsError(errno === ERRNO.ENOSPC ? 'ENOSPC' : 'EIO')
+    }
+    this.#stageUnlessRiding(node)
+    this.#record(node)
+    this.#dirty.delete(node)
+  }
+
+  /** As `seal`; what could not be kept stays written but not sealed. @throws Wait */
+  trySeal(node: Node): void {
+    try {
+      this.seal(node)
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error
+    }
+  }
+
+  /** Seals what has been waiting since the call before the last, where that needs no op. */
+  sealIdle(): void {
+    const idle = this.#idle.filter(node => this.#dirty.has(node))
+    this.#idle = [...this.#dirty]
+    for (const node of idle) {
+      try {
+        this.trySeal(node)
+      } catch (error) {
+        if (!(error instanceof Wait)) throw error
+      }
+    }
+  }
+
+  /** Seals what was written in a volume, as far as that needs no waiting. */
+  sealVolume(volume: VolumeId): void {
+    for (const node of this.#dirty) {
+      if (volumeOf(node.attr.ino) === volume && this.#canRide(node)) this.seal(node)
+    }
+  }
+
+  /** A staged source became a blob, or could not. */
+  staged(answer: Loaded): void {
+    const staging = this.#staging.get(answer.key)
+    if (staging === undefined) return
+    const { source, node } = staging
+    this.#staging.delete(answer.key)
+    this.#stagingBytes -= source.used
+    if (answer.kind === 'stage') {
+      source.becomeStored(answer.blob)
+    } else if (answer.kind === 'failed') {
+      source.state = 'open'
+      node.sealErrno = answer.errno
+    }
+  }
+
+  #canRide(node: Node): boolean {
+    let bytes = 0
+    for (const piece of node.body?.dirtyPieces() ?? []) {
+      if (piece.source.state === 'staging') return false
+      if (piece.source.state === 'open') bytes += piece.length
+    }
+    return bytes <= RIDING_BYTES_MAX && node.sealErrno === 0
+  }
+
+  #stageUnlessRiding(node: Node): void {
+    if (this.#canRide(node)) return
+    const sources = new Set(node.body?.dirtyPieces().map(piece => piece.source))
+    for (const source of sources) if (source.state === 'open') this.#stage(node, source)
+    for (const [key, staging] of this.#staging) if (sources.has(staging.source)) throw new Wait(key)
+  }
+
+  #stage(node: Node, source: Source): void {
+    const key = `stage:${++this.#stagings}`
+    source.state = 'staging'
+    this.#staging.set(key, { source, node })
+    this.#stagingBytes += source.used
+    const { ino } = node.attr
+    this.#parts.loader.load({ kind: 'stage', key, ino, bytes: source.bytes })
+  }
+
+  #record(node: Node): void {
+    const { ino, size, mtime } = node.attr
+    const extents: Extent[] = []
+    const riding: number[] = []
+    const bodies: Buffer[] = []
+    for (const piece of node.body?.dirtyPieces() ?? []) {
+      const { offset, length, source, sourceOffset } = piece
+      if (source.blob !== undefined) {
+        extents.push({ offset, length, blob: source.blob, blobOffset: sourceOffset })
+        continue
+      }
+      const bytes = source.bytes.subarray(sourceOffset, sourceOffset + length)
+      riding.push(extents.length)
+      bodies.push(bytes)
+      extents.push({ offset, length, blob: sha256Hex(bytes) as BlobId, blobOffset: 0 })
+    }
+    const change = { kind: 'seal', ino, size, mtime, extents, riding } as const
+    this.#parts.recorder.record([{ volume: volumeOf(ino), change, bodies }])
+  }
+}

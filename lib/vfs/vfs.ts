@@ -1,0 +1,122 @@
+/**
+ * The file system as a synchronous state machine: it knows neither kernel nor network nor disk.
+ *
+ * An operation takes effect at once and whole, or throws: FsError is its answer, Wait says that it
+ * has done nothing yet and is to be run again when `loaded` reports the key. Time, the log, the
+ * store and the free space come through ports, so a test runs it step by step.
+ */
+
+import { NO_HASH } from '../feed/entry.ts'
+import { ROOT_INO, ROOT_VOLUME, volumeOf, type Ino, type Position } from '../ids.ts'
+import type { Clock } from '../io/clock.ts'
+import type { FileClassifier } from '../mail/file-class.ts'
+import { S_IFDIR } from '../tree/inode.ts'
+import { AttrOperations } from './attr-operations.ts'
+import { DataOperations } from './data-operations.ts'
+import { HandleTable } from './handle-table.ts'
+import { LiveTree } from './live-tree.ts'
+import { LockOperations } from './lock-operations.ts'
+import { LockTable } from './lock-table.ts'
+import { NamespaceOperations } from './namespace-operations.ts'
+import type { VfsParts } from './parts.ts'
+import type { Journal, Loaded, Loader, Space } from './ports.ts'
+import { Recorder } from './recorder.ts'
+import { Sealer } from './sealer.ts'
+
+export interface VfsOptions {
+  readonly journal: Journal
+  readonly loader: Loader
+  readonly clock: Clock
+  readonly space: Space
+  readonly classifier: FileClassifier
+  readonly volumeDepth: number
+}
+
+/** Everybody may look at the root; only root makes users' directories there. */
+const ROOT_MODE = S_IFDIR | 0o755
+
+export class Vfs {
+  readonly names: NamespaceOperations
+  readonly data: DataOperations
+  readonly attrs: AttrOperations
+  readonly locks: LockOperations
+  readonly #parts: VfsParts
+  readonly #sealer: Sealer
+
+  constructor(options: VfsOptions) {
+    const { journal, loader, clock, space, classifier, volumeDepth } = options
+    const tree = new LiveTree(loader)
+    const recorder = new Recorder(journal, tree, clock)
+    const handles = new HandleTable(journal.session)
+    const locks = new LockTable()
+    this.#parts = { tree, recorder, handles, locks, loader, space, classifier, volumeDepth }
+    this.#sealer = new Sealer(this.#parts)
+    this.names = new NamespaceOperations(this.#parts, this.#sealer)
+    this.data = new DataOperations(this.#parts, this.names, this.#sealer)
+    this.attrs = new AttrOperations(this.#parts, this.data)
+    this.locks = new LockOperations(this.#parts)
+  }
+
+  /**
+   * Makes the root directory of an empty store, and ends what an earlier session left open.
+   *
+   * @param orphans inodes without a name
+   * @throws Wait
+   */
+  start(orphans: readonly Ino[]): void {
+    const { tree, recorder } = this.#parts
+    const root = tree.volume(ROOT_VOLUME)
+    if (root.index === 0 && root.hash === NO_HASH) {
+      const change = { kind: 'makeRoot', mode: ROOT_MODE, uid: 0, gid: 0 } as const
+      recorder.record([{ volume: ROOT_VOLUME, change }])
+    }
+    tree.node(ROOT_INO)
+    const left = orphans.filter(ino => !tree.node(ino).gone)
+    for (const ino of left) tree.volume(volumeOf(ino))
+    for (const ino of left) {
+      recorder.record([{ volume: volumeOf(ino), change: { kind: 'drop', ino } }])
+    }
+  }
+
+  /** A reply that names the inode has been made: the kernel knows it once more. */
+  noteLookup(ino: Ino): void {
+    this.#parts.tree.node(ino).nlookup++
+  }
+
+  forget(ino: Ino, count: number): void {
+    const node = this.#parts.tree.nodes.get(ino)
+    if (node === undefined) return
+    node.nlookup = Math.max(node.nlookup - count, ino === ROOT_INO ? 1 : 0)
+    this.#parts.tree.letGo(node)
+  }
+
+  /** An answer to what was asked for has come; ops that wait for its key can run again. */
+  loaded(answer: Loaded): void {
+    this.#parts.tree.loaded(answer)
+    this.#sealer.staged(answer)
+  }
+
+  /** The store has the log through `position`. */
+  applied(position: Position): void {
+    this.#parts.tree.advanceApplied(position)
+  }
+
+  /** Called about once a second: what was written and not closed becomes history. */
+  sealIdle(): void {
+    this.#sealer.sealIdle()
+  }
+
+  /** What `stats` shows. */
+  figures(): Record<string, number> {
+    const { tree, recorder, handles, locks } = this.#parts
+    return {
+      entries: recorder.entries,
+      nodes: tree.nodes.size,
+      contentBytes: tree.contentBytes,
+      handles: handles.size,
+      locks: locks.size,
+      unsealed: this.#sealer.dirtyCount,
+      stagingBytes: this.#sealer.stagingBytes
+    }
+  }
+}
