@@ -7,6 +7,7 @@ export function diskSuite(t: Test, make: (t: Test) => Disk): void {
   openSuite(t, make)
   bytesSuite(t, make)
   namesSuite(t, make)
+  removalSuite(t, make)
   directorySuite(t, make)
   syncSuite(t, make)
 }
@@ -175,7 +176,9 @@ function namesSuite(t: Test, make: (t: Test) => Disk): void {
     disk.rename('a', 'a')
     t.equal(contentsOf(disk, 'a'), 'x')
   })
+}
 
+function removalSuite(t: Test, make: (t: Test) => Disk): void {
   t.test('a removed file can be read through an open handle', async t => {
     const disk = make(t)
     put(disk, 'a', 'hello')
