@@ -1,0 +1,293 @@
+/**
+ * The system calls that Node.js does not offer, and the only place that loads the FFI package.
+ *
+ * Hot calls (`read`, `write`, `poll2`) return what the kernel does, or the negative errno, and
+ * allocate nothing. Cold calls throw an Error whose `code` is the name of the errno, as those of
+ * node:fs do. All of them block the calling thread, but for `umount2Async`.
+ *
+ * Layouts and constants are those of Linux on x86_64 and arm64 (little-endian, 64-bit, where
+ * both agree), with glibc or musl.
+ */
+
+import { createRequire } from 'node:module'
+import { getSystemErrorName } from 'node:util'
+import type Koffi from 'koffi'
+import { ERRNO } from '../errors.ts'
+import { assert, present } from '../util/assert.ts'
+
+const AF_UNIX = 1
+const SOCK_STREAM_CLOEXEC = 0o2000001
+const SOL_SOCKET = 1
+const SCM_RIGHTS = 1
+const MSG_DONTWAIT = 0x40
+const MSG_CMSG_CLOEXEC = 0x40000000
+const EFD_NONBLOCK_CLOEXEC = 0o2004000
+const LOCK_EX_NB = 2 | 4
+const F_GETFD = 1
+const F_SETFD = 2
+const F_GETFL = 3
+const F_SETFL = 4
+const FD_CLOEXEC = 1
+const O_NONBLOCK = 0o4000
+
+export const MS_NOSUID = 2
+export const MS_NODEV = 4
+/** Takes the mount out of the tree at once and ends it when nobody uses it any longer. */
+export const MNT_DETACH = 2
+/** Does not follow a symbolic link at the end of the path. */
+export const UMOUNT_NOFOLLOW = 8
+
+export const FALLOC_FL_KEEP_SIZE = 1
+export const FALLOC_FL_PUNCH_HOLE = 2
+
+const POLLIN = 1
+/** POLLERR, POLLHUP and POLLNVAL, which poll reports unasked. */
+const POLL_TROUBLE = 8 | 16 | 32
+
+/** Bits of what `poll2` returns. */
+export const POLL2 = {
+  /** The first descriptor has something to read. */
+  A_READABLE: 1,
+  /** The second descriptor has something to read. */
+  B_READABLE: 2,
+  /** The first descriptor failed, was hung up, or is not open. A FUSE device: aborted. */
+  A_TROUBLE: 4,
+  /** The second descriptor failed, was hung up, or is not open. */
+  B_TROUBLE: 8
+} as const
+
+type Call = (...args: unknown[]) => number
+
+function bind() {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
+  const lib = koffi.load(null)
+  const call = (definition: string): Call => lib.func(definition)
+  const umount2 = lib.func('int umount2(str, int)')
+  return {
+    errno: () => koffi.errno(),
+    address: (buffer: Buffer) => koffi.address(buffer),
+    read: call('long read(int, void *, size_t)'),
+    write: call('long write(int, void *, size_t)'),
+    poll: call('int poll(void *, ulong, int)'),
+    mount: call('int mount(str, str, str, ulong, str)'),
+    umount2: umount2 as Call,
+    umount2Async: umount2.async as (...args: unknown[]) => void,
+    eventfd: call('int eventfd(uint, int)'),
+    flock: call('int flock(int, int)'),
+    syncfs: call('int syncfs(int)'),
+    fcntl: call('int fcntl(int, int, ...)'),
+    socketpair: call('int socketpair(int, int, int, void *)'),
+    recvmsg: call('long recvmsg(int, void *, int)'),
+    fallocate: call('int fallocate(int, int, int64, int64)'),
+    close: call('int close(int)')
+  }
+}
+
+let bound: ReturnType<typeof bind> | undefined
+
+function libc(): ReturnType<typeof bind> {
+  return (bound ??= bind())
+}
+
+function failed(call: string, detail = ''): Error {
+  const errno = libc().errno()
+  const code = getSystemErrorName(-errno)
+  const error = new Error(`${code}: ${call}${detail === '' ? '' : ` ${detail}`} failed`)
+  return Object.assign(error, { code, errno: -errno, syscall: call })
+}
+
+/**
+ * Reads into the start of `buffer`.
+ *
+ * @returns the number of bytes read, or the negative errno. From a FUSE device: -EAGAIN nothing
+ *   is there, -ENOENT the request was taken back while it was read (read again), -EINTR a signal
+ *   came first, -ENODEV the file system was unmounted, -ECONNABORTED or -ENOTCONN it was aborted
+ *   or not mounted yet.
+ */
+export function read(fd: number, buffer: Buffer, length: number): number {
+  assert(length <= buffer.length, 'a read is longer than its buffer')
+  const c = libc()
+  const count = c.read(fd, buffer, length)
+  return count < 0 ? -c.errno() : count
+}
+
+/**
+ * Writes `length` bytes from the start of `buffer`.
+ *
+ * @returns the number of bytes written, or the negative errno. To a FUSE device, which takes
+ *   a reply whole: -ENOENT the request is no longer waited for, or a notification names what the
+ *   kernel does not know; -EINVAL the reply is malformed or its `unique` unknown; -ENODEV the
+ *   file system was unmounted.
+ */
+export function write(fd: number, buffer: Buffer, length: number): number {
+  assert(length <= buffer.length, 'a write is longer than its buffer')
+  const c = libc()
+  const count = c.write(fd, buffer, length)
+  return count < 0 ? -c.errno() : count
+}
+
+/** Two struct pollfd: the descriptor as i32, `events` and `revents` as 16 bits each. */
+const pollFds = new Int32Array(4)
+const pollBuffer = Buffer.from(pollFds.buffer)
+
+/**
+ * Waits until one of two descriptors can be read, or is in trouble.
+ *
+ * @param fdB -1 where there is no second one.
+ * @param timeoutMs -1 waits for ever.
+ * @returns a mask of the bits of POLL2, 0 after the timeout, or the negative errno (-EINTR).
+ */
+export function poll2(fdA: number, fdB: number, timeoutMs: number): number {
+  const c = libc()
+  pollFds[0] = fdA
+  pollFds[1] = POLLIN
+  pollFds[2] = fdB
+  pollFds[3] = POLLIN
+  const count = c.poll(pollBuffer, 2, timeoutMs)
+  if (count <= 0) return count < 0 ? -c.errno() : 0
+  const a = (pollFds[1] as number) >> 16
+  const b = (pollFds[3] as number) >> 16
+  return (
+    ((a & POLLIN) !== 0 ? POLL2.A_READABLE : 0) |
+    ((b & POLLIN) !== 0 ? POLL2.B_READABLE : 0) |
+    ((a & POLL_TROUBLE) !== 0 ? POLL2.A_TROUBLE : 0) |
+    ((b & POLL_TROUBLE) !== 0 ? POLL2.B_TROUBLE : 0)
+  )
+}
+
+/** mount(2). `options` is what the file system type takes. @throws Error EPERM, ENOENT, EINVAL */
+export function mount(
+  source: string,
+  target: string,
+  type: string,
+  flags: number,
+  options: string
+): void {
+  if (libc().mount(source, target, type, flags, options) !== 0) throw failed('mount', target)
+}
+
+/**
+ * umount2(2). Writes back what is dirty first, and so may wait for the daemon that serves the
+ * mount: that daemon uses `umount2Async`.
+ *
+ * @throws Error EBUSY, EINVAL (nothing is mounted there), EPERM
+ */
+export function umount2(target: string, flags: number): void {
+  if (libc().umount2(target, flags) !== 0) throw failed('umount2', target)
+}
+
+/**
+ * As `umount2`, on a thread of its own.
+ *
+ * @returns whether it worked; the errno stays with that thread, so there is no more to say.
+ */
+export function umount2Async(target: string, flags: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    libc().umount2Async(target, flags, (error: Error | null, result: number) => {
+      if (error) reject(error)
+      else resolve(result === 0)
+    })
+  })
+}
+
+/** A non-blocking eventfd with count 0, which is not inherited. Whoever opened it closes it. */
+export function eventfd(): number {
+  const fd = libc().eventfd(0, EFD_NONBLOCK_CLOEXEC)
+  if (fd < 0) throw failed('eventfd')
+  return fd
+}
+
+/**
+ * Takes the exclusive lock on an open file without waiting. It lasts until every descriptor of
+ * this opening is closed, so that it goes with the process.
+ *
+ * @returns false when another opening holds it.
+ */
+export function flock(fd: number): boolean {
+  const c = libc()
+  if (c.flock(fd, LOCK_EX_NB) === 0) return true
+  if (c.errno() === ERRNO.EAGAIN) return false
+  throw failed('flock')
+}
+
+/** Makes everything in the file system that holds `fd` durable. @throws Error EIO, ENOSPC */
+export function syncfs(fd: number): void {
+  if (libc().syncfs(fd) !== 0) throw failed('syncfs')
+}
+
+/** Whether reads and writes return EAGAIN instead of waiting; for all who share the opening. */
+export function setNonBlocking(fd: number, on: boolean): void {
+  changeFlag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on)
+}
+
+/** Whether the descriptor is closed in programs that this process starts. */
+export function setCloseOnExec(fd: number, on: boolean): void {
+  changeFlag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on)
+}
+
+function changeFlag(fd: number, get: number, set: number, flag: number, on: boolean): void {
+  const c = libc()
+  const flags = c.fcntl(fd, get)
+  if (flags < 0) throw failed('fcntl')
+  if (c.fcntl(fd, set, 'int', on ? flags | flag : flags & ~flag) < 0) throw failed('fcntl')
+}
+
+/** A pair of connected stream sockets, which are not inherited. */
+export function socketpair(): [number, number] {
+  const pair = Buffer.alloc(8)
+  if (libc().socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pair) !== 0) throw failed('socketpair')
+  return [pair.readInt32LE(0), pair.readInt32LE(4)]
+}
+
+/** struct msghdr, struct iovec, and a struct cmsghdr followed by one descriptor. */
+const MSGHDR_SIZE = 56
+const IOVEC_SIZE = 16
+const CMSG_SPACE_OF_FD = 24
+const CMSG_LEN_OF_FD = 20
+
+/**
+ * Takes a descriptor that the other end of a socket has sent already (SCM_RIGHTS, with one byte
+ * of data). It is not inherited by programs that this process starts.
+ *
+ * @returns undefined when the other end has sent none: it is closed, or silent.
+ */
+export function receiveFd(socketFd: number): number | undefined {
+  const c = libc()
+  const data = Buffer.alloc(1)
+  const control = Buffer.alloc(CMSG_SPACE_OF_FD)
+  const iovec = Buffer.alloc(IOVEC_SIZE)
+  iovec.writeBigUInt64LE(c.address(data), 0)
+  iovec.writeBigUInt64LE(BigInt(data.length), 8)
+  const message = Buffer.alloc(MSGHDR_SIZE)
+  message.writeBigUInt64LE(c.address(iovec), 16)
+  message.writeBigUInt64LE(1n, 24)
+  message.writeBigUInt64LE(c.address(control), 32)
+  message.writeBigUInt64LE(BigInt(control.length), 40)
+  const count = c.recvmsg(socketFd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
+  if (count < 0 && c.errno() !== ERRNO.EAGAIN) throw failed('recvmsg')
+  // The kernel was given their addresses only: this keeps them alive until here.
+  present(iovec[0], 'the iovec of a message')
+  present(data[0], 'the data of a message')
+  const isFd =
+    count === 1 &&
+    message.readUInt32LE(40) >= CMSG_LEN_OF_FD &&
+    control.readUInt32LE(0) === CMSG_LEN_OF_FD &&
+    control.readInt32LE(8) === SOL_SOCKET &&
+    control.readInt32LE(12) === SCM_RIGHTS
+  return isFd ? control.readInt32LE(16) : undefined
+}
+
+/**
+ * Reserves disk space for a range of a file, or gives it back.
+ *
+ * @param mode 0, or bits of FALLOC_FL_*.
+ * @throws Error ENOSPC, EOPNOTSUPP
+ */
+export function fallocate(fd: number, mode: number, offset: number, length: number): void {
+  if (libc().fallocate(fd, mode, offset, length) !== 0) throw failed('fallocate')
+}
+
+/** @throws Error EBADF */
+export function close(fd: number): void {
+  if (libc().close(fd) !== 0) throw failed('close')
+}
