@@ -72,6 +72,8 @@ mmap_disable = ${mmapDisable ? 'yes' : 'no'}
 mailbox_idle_check_interval = 10 min
 namespace inbox {
   inbox = yes
+  # The same in all formats: maildir alone would have a dot.
+  separator = /
 }
 protocol lmtp {
   mail_plugins = sieve

@@ -33,5 +33,6 @@ function normalised(line: string, { mailRoot, stateDir, hostname }: Peculiaritie
     .replaceAll(hostname, '<host>')
     .replace(/<\d+><[^>]*>/, '')
     .replace(/\b[0-9a-f]{32}\b/g, '<guid>')
+    .replace(/0x[0-9a-f]+/g, '<address>')
     .replace(/\d+/g, 'N')
 }

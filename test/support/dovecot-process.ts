@@ -29,9 +29,9 @@ export class DovecotProcess {
   readonly #pid: number
   #stderr = ''
 
-  static async start(hostname: string, configPath: string): Promise<DovecotProcess> {
-    const command = withHostname(hostname, ['dovecot', '-F', '-c', configPath])
-    const args = ['--pdeathsig', 'TERM', ...command]
+  /** Runs `argv`, which becomes Dovecot in the foreground. */
+  static async start(hostname: string, argv: readonly string[]): Promise<DovecotProcess> {
+    const args = ['--pdeathsig', 'TERM', ...withHostname(hostname, argv)]
     const child = spawn('setpriv', args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
     await once(child, 'spawn')
     return new DovecotProcess(child, child.pid ?? 0)
@@ -88,7 +88,7 @@ export class DovecotProcess {
 }
 
 /** Runs a command under that host name; a command that never returns is killed. */
-export function runWithHostname(hostname: string, argv: string[]): Promise<CommandResult> {
+export function runWithHostname(hostname: string, argv: readonly string[]): Promise<CommandResult> {
   const [program = '', ...args] = withHostname(hostname, argv)
   const options = { encoding: 'latin1', maxBuffer: 1 << 26, timeout: 120_000 } as const
   return new Promise((resolve, reject) => {
@@ -99,7 +99,7 @@ export function runWithHostname(hostname: string, argv: string[]): Promise<Comma
   })
 }
 
-function withHostname(hostname: string, argv: string[]): string[] {
+function withHostname(hostname: string, argv: readonly string[]): string[] {
   return ['unshare', '-u', 'sh', '-c', 'hostname "$0" && exec "$@"', hostname, ...argv]
 }
 

@@ -100,7 +100,8 @@ export class Dovecot {
     await run('install', ['-d', ...owner, '-m', '0755', mailRoot], { timeout: START_PATIENCE_MS })
     await writeFile(this.#configPath, dovecotConfig(this.config))
     await writeFile(join(stateDir, 'passwd'), passwdFile(this.config))
-    const process = await DovecotProcess.start(this.hostname, this.#configPath)
+    const command = ['dovecot', '-F', '-c', this.#configPath]
+    const process = await DovecotProcess.start(this.hostname, command)
     this.#process = process
     const end = performance.now() + START_PATIENCE_MS
     while (!(await this.#answers())) {
