@@ -1,0 +1,24 @@
+/**
+ * What any directory of a POSIX filesystem on Linux does, as named cases: {name, run(driver)}.
+ *
+ * The cases run in a process of their own (test/support/posix-runner.ts). They hold on ext4, and
+ * test/conformance/posix-ext4.ts shows it: what fails elsewhere is not the suite's mistake.
+ */
+
+import { attributeCases } from './posix-attributes.mjs'
+import { dataCases } from './posix-data.mjs'
+import { directoryCases } from './posix-directories.mjs'
+import { lockCases } from './posix-locks.mjs'
+import { nameCases } from './posix-names.mjs'
+import { permissionCases } from './posix-permissions.mjs'
+import { renameCases } from './posix-renames.mjs'
+
+export const posixCases = [
+  ...nameCases,
+  ...renameCases,
+  ...directoryCases,
+  ...dataCases,
+  ...attributeCases,
+  ...permissionCases,
+  ...lockCases
+]

@@ -1,0 +1,153 @@
+/**
+ * The system calls that node:fs does not have, or not exactly enough, for the POSIX suite.
+ *
+ * All of them block the calling thread and throw an Error whose `code` is the errno's name, as
+ * node:fs does. Plain JavaScript, so that helper processes start at once.
+ */
+
+import fs from 'node:fs'
+import { constants } from 'node:os'
+import koffi from 'koffi'
+
+const AT_FDCWD = -100
+const AT_SYMLINK_NOFOLLOW = 0x100
+const PROT_READ = 1
+const MAP_SHARED = 1
+const SEEK_SET = 0
+/** The same on x86-64 and arm64; the third is "unlock". */
+const LOCK_TYPES = { read: 0, write: 1, none: 2 }
+const FCNTL = { getlk: 5, setlk: 6, setlkw: 7 }
+const FLOCK = { shared: 1, exclusive: 2, none: 8 }
+const FLOCK_NONBLOCK = 4
+/** Nanosecond fields of utimensat that stand for "the present time" and "leave it". */
+export const UTIME_NOW = 2 ** 30 - 1
+export const UTIME_OMIT = 2 ** 30 - 2
+
+koffi.struct('flock_arg', {
+  type: 'int16',
+  whence: 'int16',
+  start: 'int64',
+  len: 'int64',
+  pid: 'int32'
+})
+koffi.struct('timespec_arg', { seconds: 'int64', nanoseconds: 'int64' })
+const direntHead = koffi.struct('dirent_arg', {
+  ino: 'uint64',
+  offset: 'int64',
+  length: 'uint16',
+  type: 'uint8',
+  name: koffi.array('char', 256, 'String')
+})
+
+const libc = koffi.load('libc.so.6')
+const native = {
+  fcntl: libc.func('int fcntl(int fd, int command, _Inout_ flock_arg *lock)'),
+  flock: libc.func('int flock(int fd, int operation)'),
+  siginterrupt: libc.func('int siginterrupt(int signal, int flag)'),
+  utimensat: libc.func('int utimensat(int fd, str path, timespec_arg *times, int flags)'),
+  mmap: libc.func('void *mmap(void *address, size_t length, int, int, int, int64 offset)'),
+  opendir: libc.func('void *opendir(str path)'),
+  readdir: libc.func('void *readdir(void *directory)'),
+  telldir: libc.func('long telldir(void *directory)'),
+  seekdir: libc.func('void seekdir(void *directory, long place)'),
+  rewinddir: libc.func('void rewinddir(void *directory)'),
+  closedir: libc.func('int closedir(void *directory)')
+}
+
+/** Throws the errno that the last call left. */
+function fail(call) {
+  const errno = koffi.errno()
+  const found = Object.entries(constants.errno).find(([, value]) => value === errno)
+  const code = found?.[0] ?? `errno ${errno}`
+  throw Object.assign(new Error(`${code}: ${call}`), { code, errno })
+}
+
+function lock(command, fd, type, start, length) {
+  const argument = { type: LOCK_TYPES[type], whence: SEEK_SET, start, len: length, pid: 0 }
+  if (native.fcntl(fd, FCNTL[command], argument) === -1) fail(`fcntl ${command}`)
+  return argument
+}
+
+/** F_SETLK: `type` is 'read', 'write' or 'none'; a `length` of 0 means up to the end. */
+export function setLock(fd, type, start, length) {
+  lock('setlk', fd, type, start, length)
+}
+
+/** F_SETLKW. */
+export function waitForLock(fd, type, start, length) {
+  lock('setlkw', fd, type, start, length)
+}
+
+/** F_GETLK: the first lock in the way, with type 'none' when there is none. */
+export function getLock(fd, type, start, length) {
+  const found = lock('getlk', fd, type, start, length)
+  const [name] = Object.entries(LOCK_TYPES).find(([, value]) => value === found.type)
+  return { type: name, start: Number(found.start), length: Number(found.len), pid: found.pid }
+}
+
+/** flock(2) with `operation` 'shared', 'exclusive' or 'none'. */
+export function flock(fd, operation, wait) {
+  const flags = FLOCK[operation] | (wait ? 0 : FLOCK_NONBLOCK)
+  if (native.flock(fd, flags) === -1) fail(`flock ${operation}`)
+}
+
+/** From now on SIGUSR2 ends a system call with EINTR instead of restarting it. */
+export function letSignalInterrupt() {
+  process.on('SIGUSR2', () => undefined)
+  if (native.siginterrupt(constants.signals.SIGUSR2, 1) === -1) fail('siginterrupt')
+}
+
+/** utimensat(2); times are [seconds, nanoseconds], and UTIME_NOW and UTIME_OMIT are known. */
+export function setTimes(path, atime, mtime, followLink = true) {
+  const times = [atime, mtime].map(([seconds, nanoseconds]) => ({ seconds, nanoseconds }))
+  const flags = followLink ? 0 : AT_SYMLINK_NOFOLLOW
+  if (native.utimensat(AT_FDCWD, path, times, flags) === -1) fail('utimensat')
+}
+
+const mappings = []
+
+/** Maps the first `length` bytes shared and for reading; returns a number for readMapping. */
+export function mapShared(fd, length) {
+  const address = native.mmap(null, length, PROT_READ, MAP_SHARED, fd, 0)
+  if (BigInt.asIntN(64, koffi.address(address)) === -1n) fail('mmap')
+  return mappings.push({ address, length }) - 1
+}
+
+/** The bytes of a mapping as they are now, as latin1 text. */
+export function readMapping(mapping, start, length) {
+  const { address, length: total } = mappings[mapping]
+  const bytes = koffi.decode(address, koffi.array('uint8_t', total))
+  return Buffer.from(bytes.slice(start, start + length)).toString('latin1')
+}
+
+/** The first 4 KiB of a file, by a descriptor that stays open: a close would drop its locks. */
+export function readText(fd) {
+  const buffer = Buffer.alloc(4096)
+  return buffer.toString('latin1', 0, fs.readSync(fd, buffer, 0, buffer.length, 0))
+}
+
+export function openDirectory(path) {
+  return native.opendir(path) ?? fail('opendir')
+}
+
+/** The next name, or undefined at the end; "." and ".." are among them. */
+export function readDirectory(directory) {
+  const entry = native.readdir(directory)
+  return entry === null ? undefined : koffi.decode(entry, direntHead).name
+}
+
+export function tellDirectory(directory) {
+  return native.telldir(directory)
+}
+
+export function seekDirectory(directory, place) {
+  native.seekdir(directory, place)
+}
+
+export function rewindDirectory(directory) {
+  native.rewinddir(directory)
+}
+
+export function closeDirectory(directory) {
+  if (native.closedir(directory) === -1) fail('closedir')
+}
