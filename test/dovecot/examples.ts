@@ -1,13 +1,19 @@
 /**
- * The configurations that we hand to admins are ones that Dovecot accepts.
+ * The configuration for Dovecot 2.3 that we hand to admins is one that Dovecot accepts, and works.
+ * The one for 2.4 is tested by test/dovecot-2.4.
  */
 
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { assertDovecotInstalled } from '../support/dovecot-installed.ts'
+import { mailRootFor } from '../support/mail-root.ts'
+import { exampleScenario } from './example-scenario.ts'
 
 const run = promisify(execFile)
+
+t.before(assertDovecotInstalled)
 
 t.test('Dovecot 2.3 accepts its example, and reads from it what the comments say', async t => {
   const path = fileURLToPath(new URL('../../examples/dovecot-2.3.conf', import.meta.url))
@@ -27,4 +33,9 @@ t.test('Dovecot 2.3 accepts its example, and reads from it what the comments say
 t.test('the settings that the example calls defaults are the defaults', async t => {
   const { stdout } = await run('doveconf', ['-d', 'mail_fsync', 'lock_method', 'mmap_disable'])
   t.equal(stdout, 'mail_fsync = optimized\nlock_method = fcntl\nmmap_disable = no\n')
+})
+
+t.test('Dovecot 2.3 delivers, files and reads mail with its example configuration', async t => {
+  const mailRoot = await mailRootFor(t)
+  await exampleScenario(t, { example: 'dovecot-2.3.conf', tree: '/', mailRoot })
 })

@@ -93,8 +93,9 @@ export function runWithHostname(hostname: string, argv: readonly string[]): Prom
   const options = { encoding: 'latin1', maxBuffer: 1 << 26, timeout: 120_000 } as const
   return new Promise((resolve, reject) => {
     execFile(program, args, options, (error, stdout, stderr) => {
-      if (error !== null && typeof error.code !== 'number') reject(error)
-      else resolve({ code: Number(error?.code ?? 0), stdout, stderr })
+      if (error !== null && typeof error.code !== 'number') {
+        reject(new Error(`${argv.join(' ')} did not run to its end`, { cause: error }))
+      } else resolve({ code: Number(error?.code ?? 0), stdout, stderr })
     })
   })
 }

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { PASSWORD, dovecotConfig, passwdFile, type DovecotConfig } from './dovecot-config.ts'
+import { assertDovecotInstalled } from './dovecot-installed.ts'
 import { problemsOf } from './dovecot-problems.ts'
 import { DovecotProcess, runWithHostname, type CommandResult } from './dovecot-process.ts'
 import { ImapClient } from './imap-client.ts'
@@ -43,7 +44,7 @@ let instances = 0
 
 /** Starts a Dovecot and returns when it answers LMTP. */
 export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
-  assertInstalled()
+  assertDovecotInstalled()
   const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'dovecot-')))
   await mkdir(stateDir, { recursive: true })
   await chmod(stateDir, 0o755)
@@ -192,21 +193,4 @@ export class Dovecot {
       return false
     }
   }
-}
-
-/** @throws Error that says what to install, or that root is needed. */
-function assertInstalled(): void {
-  const needed = {
-    '/usr/sbin/dovecot': 'dovecot-core',
-    '/usr/lib/dovecot/imap': 'dovecot-imapd',
-    '/usr/lib/dovecot/lmtp': 'dovecot-lmtpd',
-    '/usr/lib/dovecot/pop3': 'dovecot-pop3d',
-    '/usr/lib/dovecot/modules/lib90_sieve_plugin.so': 'dovecot-sieve'
-  }
-  const missing = Object.entries(needed).filter(([path]) => !existsSync(path))
-  if (missing.length > 0) {
-    const packages = missing.map(([, name]) => name).join(' ')
-    throw new Error(`This test needs Dovecot 2.3; install it with: apt-get install ${packages}`)
-  }
-  if (process.getuid?.() !== 0) throw new Error('This test starts Dovecot and must run as root')
 }

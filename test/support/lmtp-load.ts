@@ -4,7 +4,8 @@
  * Only an answer of 250 counts as delivered. A message whose answer never came, because the
  * server died or the load was stopped, is neither delivered nor failed: it may be there or not.
  *
- * As a program of its own, it prints its result as JSON and stops at SIGTERM:
+ * As a program of its own, it prints its result as JSON (with --json the ids of the messages too)
+ * and stops at SIGTERM:
  *
  *   TS_NODE_TRANSPILE_ONLY=1 node --import @tapjs/typescript/import test/support/lmtp-load.ts \
  *     --socket PATH --clients 8 --messages 2000 --size 8192 --users 20 --warm-up
@@ -58,7 +59,7 @@ export interface LmtpLoadResult {
   readonly failures: Readonly<Record<string, number>>
 }
 
-const LINE = `${'All work and no play makes a mail store a dull place. '.repeat(2).slice(0, 76)}\r\n`
+const LINE = `${'All work and no play makes a dull mail store. '.repeat(2).slice(0, 76)}\r\n`
 
 /** Delivers the messages; returns when all are answered or no connection is left. */
 export async function runLmtpLoad(options: LmtpLoadOptions): Promise<LmtpLoadResult> {
@@ -73,8 +74,8 @@ async function warmUp({ socketPath, users }: LmtpLoadOptions): Promise<void> {
   const client = await LmtpClient.connect({ path: socketPath })
   for (const user of new Set(users)) {
     const [reply] = await client.deliver([user], Buffer.from('Subject: the first\r\n\r\n'))
-    if (reply?.code !== 250)
-      throw new Error(`LMTP refuses mail for ${user}: ${String(reply?.text)}`)
+    if (reply?.code === 250) continue
+    throw new Error(`LMTP refuses mail for ${user}: ${String(reply?.text)}`)
   }
   await client.quit()
 }
@@ -205,8 +206,8 @@ async function main(): Promise<void> {
     warmUp: values['warm-up'],
     signal: stopped.signal
   })
-  const { acceptedIds, unanswered, ...figures } = result
-  const told = values.json ? result : { ...figures, unanswered: unanswered.length }
+  const short = { ...result, acceptedIds: undefined, unanswered: result.unanswered.length }
+  const told = values.json ? result : short
   process.stdout.write(`${JSON.stringify(told)}\n`)
 }
 
