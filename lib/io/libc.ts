@@ -79,7 +79,8 @@ function bind() {
     socketpair: call('int socketpair(int, int, int, void *)'),
     recvmsg: call('long recvmsg(int, void *, int)'),
     fallocate: call('int fallocate(int, int, int64, int64)'),
-    close: call('int close(int)')
+    close: call('int close(int)'),
+    getpagesize: call('int getpagesize(void)')
   }
 }
 
@@ -290,4 +291,9 @@ export function fallocate(fd: number, mode: number, offset: number, length: numb
 /** @throws Error EBADF */
 export function close(fd: number): void {
   if (libc().close(fd) !== 0) throw failed('close')
+}
+
+/** Size in bytes of a page of memory, which the kernel counts requests in. */
+export function pageSize(): number {
+  return libc().getpagesize()
 }

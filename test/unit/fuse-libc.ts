@@ -131,3 +131,9 @@ t.test('an unmount of what is not mounted fails with the name of the errno', asy
     { code: 'ENOENT', syscall: 'mount' }
   )
 })
+
+t.test('a page of memory has at least 4 KiB', t => {
+  t.ok(libc.pageSize() >= 4096)
+  t.equal(libc.pageSize() % 4096, 0)
+  t.end()
+})
