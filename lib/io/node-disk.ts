@@ -168,12 +168,15 @@ const OPEN_FLAGS = {
   exclusive: O_RDWR | O_CREAT | O_EXCL
 }
 
-const syncfsOfLibc = koffi.load('libc.so.6').func('int syncfs(int fd)')
+type Syncfs = { async: (fd: number, done: (error: Error | null, result: number) => void) => void }
+
+let syncfsOfLibc: Syncfs | undefined
 
 /** syncfs(2) on a thread of its own; Node has no call for it. */
 function syncfs(fd: number): Promise<void> {
+  const { async: call } = (syncfsOfLibc ??= koffi.load(null).func('int syncfs(int)') as Syncfs)
   return new Promise((resolve, reject) => {
-    syncfsOfLibc.async(fd, (error: Error | null, result: number) => {
+    call(fd, (error, result) => {
       if (error !== null) reject(error)
       else if (result === 0) resolve()
       else reject(Object.assign(new Error('EIO: i/o error, syncfs'), { code: 'EIO' }))

@@ -69,7 +69,13 @@ export class NamespaceOperations {
    * @param mode with the type bits, the caller's umask already taken off
    * @throws FsError EEXIST, ENOENT the directory was removed, ENOSPC, ENAMETOOLONG
    */
-  make(parent: Ino, name: string, mode: number, caller: Caller, target = ''): Node {
+  make(
+    parent: Ino,
+    name: string,
+    mode: number,
+    caller: Caller,
+    { target = '', rdev = 0 }: { readonly target?: string; readonly rdev?: number } = {}
+  ): Node {
     const directory = this.#freePlace(parent, name)
     if (target.length >= PATH_MAX) throw new FsError('ENAMETOOLONG')
     this.#reserve(NAME_BYTES + target.length)
@@ -95,7 +101,7 @@ export class NamespaceOperations {
           kind: 'create',
           ...made,
           ino,
-          rdev: 0,
+          rdev,
           fileClass: isFile ? fileClass : 'general',
           target
         }
@@ -107,7 +113,11 @@ export class NamespaceOperations {
   }
 
   symlink(parent: Ino, name: string, target: string, caller: Caller): Node {
-    return this.make(parent, name, S_IFLNK | 0o777, caller, target)
+    return this.make(parent, name, S_IFLNK | 0o777, caller, { target })
+  }
+
+  mkdir(parent: Ino, name: string, permissions: number, caller: Caller): Node {
+    return this.make(parent, name, (permissions & ~S_IFMT) | S_IFDIR, caller)
   }
 
   /** @throws FsError EEXIST, EPERM a directory, EXDEV another volume, EMLINK, ENOSPC */

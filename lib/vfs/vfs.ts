@@ -6,7 +6,6 @@
  * store and the free space come through ports, so a test runs it step by step.
  */
 
-import { NO_HASH } from '../feed/entry.ts'
 import { ROOT_INO, ROOT_VOLUME, volumeOf, type Ino, type Position } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import type { FileClassifier } from '../mail/file-class.ts'
@@ -18,6 +17,7 @@ import { LiveTree } from './live-tree.ts'
 import { LockOperations } from './lock-operations.ts'
 import { LockTable } from './lock-table.ts'
 import { NamespaceOperations } from './namespace-operations.ts'
+import type { Node } from './node.ts'
 import type { VfsParts } from './parts.ts'
 import type { Journal, Loaded, Loader, Space } from './ports.ts'
 import { Recorder } from './recorder.ts'
@@ -66,7 +66,7 @@ export class Vfs {
   start(orphans: readonly Ino[]): void {
     const { tree, recorder } = this.#parts
     const root = tree.volume(ROOT_VOLUME)
-    if (root.index === 0 && root.hash === NO_HASH) {
+    if (root.index === 0) {
       const change = { kind: 'makeRoot', mode: ROOT_MODE, uid: 0, gid: 0 } as const
       recorder.record([{ volume: ROOT_VOLUME, change }])
     }
@@ -78,9 +78,14 @@ export class Vfs {
     }
   }
 
-  /** A reply that names the inode has been made: the kernel knows it once more. */
-  noteLookup(ino: Ino): void {
-    this.#parts.tree.node(ino).nlookup++
+  /** The inode, if it is in memory. */
+  known(ino: Ino): Node | undefined {
+    return this.#parts.tree.nodes.get(ino)
+  }
+
+  /** Whether anything has the inode open. */
+  isOpen(ino: Ino): boolean {
+    return (this.known(ino)?.handles ?? 0) > 0
   }
 
   forget(ino: Ino, count: number): void {

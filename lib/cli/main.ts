@@ -1,0 +1,35 @@
+/** The verbs of the `roost` command, and which exit code a failure gives. */
+
+import { Command, CommanderError } from 'commander'
+import { RoostError } from '../errors.ts'
+import { exitCodeOf, EX_OK, EX_SOFTWARE, EX_USAGE } from './exit-codes.ts'
+import { addInit } from './init.ts'
+import { addMount } from './mount.ts'
+import { addStatus } from './status.ts'
+import { addUmount } from './umount.ts'
+
+/** Runs the verb that `argv` names. @returns the exit code, from sysexits.h */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('roost')
+    .description('A replicated mail store for Dovecot')
+    .exitOverride()
+    .showSuggestionAfterError()
+  const outcome = { exitCode: EX_OK }
+  for (const add of [addInit, addMount, addUmount, addStatus]) add(program, outcome)
+  try {
+    await program.parseAsync(argv)
+    return outcome.exitCode
+  } catch (error) {
+    return reportFailure(error)
+  }
+}
+
+function reportFailure(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EX_OK : EX_USAGE
+  if (error instanceof RoostError) {
+    process.stderr.write(`roost: ${error.message.slice(error.code.length + 2)}\n`)
+    return exitCodeOf(error.code)
+  }
+  process.stderr.write(`roost: ${error instanceof Error ? String(error.stack) : String(error)}\n`)
+  return EX_SOFTWARE
+}

@@ -1,0 +1,36 @@
+/** The status for people. */
+
+import type { Status } from '../host/status.ts'
+
+/** The status as lines for people. */
+export function renderStatus(status: Status): string {
+  const lines = [`data directory  ${status.dataDirectory} (format ${status.format})`]
+  if (status.state === 'not mounted') lines.push('state           not mounted')
+  else lines.push(...servingLines(status))
+  for (const warning of status.warnings) lines.push(`warning         ${warning}`)
+  for (const { reason } of status.damagedBodies) lines.push(`damaged         ${reason}`)
+  return `${lines.join('\n')}\n`
+}
+
+function servingLines({ pid, mountpoint, uptimeSeconds = 0, log, disk, fuse }: Status): string[] {
+  const lines = [
+    `state           serving ${mountpoint ?? ''} for ${Math.round(uptimeSeconds)} s, pid ${pid ?? 0}`
+  ]
+  if (log !== undefined) {
+    const unsynced = log.appended - log.durable
+    const unapplied = log.durable - log.applied
+    lines.push(`log             ${unsynced} bytes not synced, ${unapplied} bytes not applied`)
+  }
+  if (disk !== undefined) {
+    lines.push(`disk            ${mib(disk.freeBytes)} of ${mib(disk.totalBytes)} MiB free`)
+  }
+  if (fuse !== undefined) {
+    const total = Object.values(fuse.requests).reduce((sum, count) => sum + count, 0)
+    lines.push(`requests        ${total}, ${fuse.errors} failed for an unknown reason`)
+  }
+  return lines
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 2 ** 20)
+}

@@ -1,0 +1,320 @@
+/**
+ * From a request to its reply: which operation each request means, who waits, and which number
+ * an error becomes.
+ *
+ * INVARIANT: every request that wants a reply gets exactly one, now or when what it waits for has
+ * come. This is the one place that turns what was thrown into an errno; ENOSYS comes only from the
+ * list of opcodes that are not served, since the kernel then never asks again.
+ */
+
+import { ERRNO, errnoOf, FsError, RoostError } from '../errors.ts'
+import type { FeedProgress } from '../feed/feed-progress.ts'
+import type { Position } from '../ids.ts'
+import { isDirectory } from '../tree/inode.ts'
+import { InvariantError } from '../util/assert.ts'
+import type { AttrRequest } from '../vfs/attr-operations.ts'
+import type { LockRequest as VfsLockRequest } from '../vfs/lock-operations.ts'
+import type { Handle } from '../vfs/handle-table.ts'
+import type { Invalidator, Space } from '../vfs/ports.ts'
+import type { Vfs } from '../vfs/vfs.ts'
+import { Wait } from '../vfs/wait.ts'
+import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, RELEASE_FLAG } from './abi.ts'
+import type { Parking } from './parking.ts'
+import type { Replies } from './replies.ts'
+import type * as ask from './request.ts'
+
+/** Errors that are logged with their stack before only their number is counted. */
+const LOGGED_ERRORS_MAX = 20
+
+export interface DispatcherOptions {
+  readonly vfs: Vfs
+  readonly replies: Replies
+  readonly parking: Parking
+  readonly progress: FeedProgress
+  readonly invalidator: Invalidator
+  readonly space: Space
+  readonly log: (level: 'warn' | 'error', message: string) => void
+}
+
+export class Dispatcher {
+  readonly #vfs: Vfs
+  readonly #replies: Replies
+  readonly #parking: Parking
+  readonly #progress: FeedProgress
+  readonly #invalidator: Invalidator
+  readonly #space: Space
+  readonly #log: DispatcherOptions['log']
+  #unknownErrors = 0
+
+  constructor(options: DispatcherOptions) {
+    this.#vfs = options.vfs
+    this.#replies = options.replies
+    this.#parking = options.parking
+    this.#progress = options.progress
+    this.#invalidator = options.invalidator
+    this.#space = options.space
+    this.#log = options.log
+  }
+
+  /** Errors that no table knows: each of them is a fault in Roost or in what it runs on. */
+  get unknownErrors(): number {
+    return this.#unknownErrors
+  }
+
+  /** Answers a request, or parks it. */
+  dispatch(request: ask.FuseRequest): void {
+    this.attempt(
+      () => {
+        this.#serve(request)
+      },
+      errno => {
+        this.#replies.error(request.unique, errno)
+      },
+      // What stays behind must not lie in the buffer that the next request is read into.
+      () => {
+        if (request.op === 'write') Object.assign(request, { data: Buffer.from(request.data) })
+      }
+    )
+    for (const unique of this.#vfs.locks.takeGranted()) this.#replies.empty(unique)
+  }
+
+  /** Runs `task` until it neither waits nor fails. It may do nothing before it waits. */
+  attempt(task: () => void, fail: (errno: number) => void, onPark?: () => void): void {
+    const run = (): void => {
+      try {
+        task()
+      } catch (error) {
+        if (!(error instanceof Wait)) {
+          fail(this.#errnoFor(error))
+          return
+        }
+        onPark?.()
+        onPark = undefined
+        this.#parking.park(error.key, { run, fail })
+      }
+    }
+    run()
+  }
+
+  #errnoFor(error: unknown): number {
+    if (error instanceof FsError) return error.errno
+    if (error instanceof InvariantError) throw error
+    if (error instanceof RoostError) return errnoOf(error.code)
+    this.#unknownErrors++
+    if (this.#unknownErrors <= LOGGED_ERRORS_MAX) {
+      this.#log('error', error instanceof Error ? (error.stack ?? error.message) : String(error))
+    }
+    return ERRNO.EIO
+  }
+
+  #serve(request: ask.FuseRequest): void {
+    switch (request.op) {
+      case 'lookup':
+        return this.#lookup(request)
+      case 'forget':
+        return this.#vfs.forget(request.nodeid, request.nlookup)
+      case 'batchForget':
+        for (const { nodeid, nlookup } of request.forgets) this.#vfs.forget(nodeid, nlookup)
+        return
+      case 'getattr':
+        return this.#replies.attr(request.unique, this.#vfs.attrs.getattr(request.nodeid))
+      case 'setattr':
+        return this.#setattr(request)
+      case 'readlink':
+        return this.#replies.text(request.unique, this.#vfs.attrs.readlink(request.nodeid))
+      case 'create':
+        return this.#create(request)
+      case 'mknod':
+      case 'mkdir':
+      case 'symlink':
+      case 'link':
+        return this.#make(request)
+      case 'unlink':
+        this.#vfs.names.unlink(request.nodeid, request.name)
+        return this.#replies.empty(request.unique)
+      case 'rmdir':
+        this.#vfs.names.rmdir(request.nodeid, request.name)
+        return this.#replies.empty(request.unique)
+      case 'rename':
+        return this.#rename(request)
+      case 'readdir':
+      case 'readdirplus':
+        return this.#readdir(request)
+      default:
+        return this.#serveFile(request)
+    }
+  }
+
+  #serveFile(request: ask.FuseRequest): void {
+    const { unique, nodeid } = request
+    switch (request.op) {
+      case 'open':
+        return this.#open(request)
+      case 'read': {
+        const bytes = this.#vfs.data.read(nodeid, request.offset, request.size)
+        return this.#replies.bytes(unique, bytes)
+      }
+      case 'write':
+        return this.#write(request)
+      case 'fsync':
+      case 'fsyncdir':
+        return this.#fsync(request)
+      case 'flush':
+        this.#vfs.locks.flush(nodeid, request.lockOwner)
+        return this.#replies.empty(unique)
+      case 'release':
+        return this.#release(request)
+      case 'statfs':
+        return this.#replies.statfs(unique, this.#space.totals())
+      case 'getlk':
+      case 'setlk':
+      case 'setlkw':
+        return this.#lock(request)
+      case 'interrupt':
+        return this.#interrupt(request)
+      case 'destroy':
+        return this.#replies.empty(unique)
+      default:
+        this.#replies.error(unique, ERRNO.ENOSYS)
+    }
+  }
+
+  #lookup({ unique, nodeid, name }: ask.LookupRequest): void {
+    const node = this.#vfs.names.find(nodeid, name)
+    if (node === undefined) this.#replies.absent(unique)
+    else this.#replies.entry(unique, node)
+  }
+
+  #setattr(request: ask.SetattrRequest): void {
+    const { unique, nodeid, valid } = request
+    const has = (bit: number): boolean => (valid & bit) !== 0
+    const attr: AttrRequest = {
+      ...(has(FATTR.MODE) && { mode: request.mode }),
+      ...(has(FATTR.UID) && { uid: request.newUid }),
+      ...(has(FATTR.GID) && { gid: request.newGid }),
+      ...(has(FATTR.SIZE) && { size: request.size }),
+      ...(has(FATTR.ATIME) && { atime: has(FATTR.ATIME_NOW) ? 'now' : request.atime }),
+      ...(has(FATTR.MTIME) && { mtime: has(FATTR.MTIME_NOW) ? 'now' : request.mtime })
+    }
+    this.#replies.attr(unique, this.#vfs.attrs.setattr(nodeid, attr))
+  }
+
+  #make(request: ask.MknodRequest | ask.MkdirRequest | ask.SymlinkRequest | ask.LinkRequest): void {
+    const { names } = this.#vfs
+    const { unique, nodeid } = request
+    switch (request.op) {
+      case 'mknod': {
+        const { name, mode, rdev } = request
+        return this.#replies.entry(unique, names.make(nodeid, name, mode, request, { rdev }))
+      }
+      case 'mkdir':
+        return this.#replies.entry(unique, names.mkdir(nodeid, request.name, request.mode, request))
+      case 'symlink': {
+        const { name, target } = request
+        return this.#replies.entry(unique, names.symlink(nodeid, name, target, request))
+      }
+      case 'link':
+        return this.#replies.entry(unique, names.link(request.ino, nodeid, request.newName))
+    }
+  }
+
+  #create(request: ask.CreateRequest): void {
+    const { unique, nodeid, name, mode, flags } = request
+    const { node, handle } = this.#vfs.data.create(nodeid, name, mode, flags, request)
+    this.#replies.created(unique, node, handle.fh, openFlagsOf(handle))
+  }
+
+  #rename({ unique, nodeid, name, newParent, newName, flags }: ask.RenameRequest): void {
+    this.#vfs.names.rename(nodeid, name, newParent, newName, flags)
+    this.#replies.empty(unique)
+  }
+
+  #readdir(request: ask.ReaddirRequest): void {
+    const { unique, nodeid, offset, size } = request
+    const isPlus = request.op === 'readdirplus'
+    this.#replies.beginListing(unique, size, isPlus)
+    this.#vfs.names.readdir(nodeid, offset, ({ name, dirent }) => {
+      const isDot = name === '.' || name === '..'
+      const node = isPlus && !isDot ? this.#vfs.known(dirent.ino) : undefined
+      return this.#replies.addName(name, dirent, node)
+    })
+    this.#replies.endListing()
+  }
+
+  #open({ unique, nodeid, flags }: ask.OpenRequest): void {
+    const handle = this.#vfs.data.open(nodeid, flags)
+    this.#replies.opened(unique, handle.fh, openFlagsOf(handle))
+  }
+
+  #write({ unique, nodeid, offset, data, flags }: ask.WriteRequest): void {
+    const at = this.#vfs.data.write({ ino: nodeid, offset, data, flags })
+    // The kernel keeps the pages where it thought the end was.
+    if (at !== offset) this.#invalidator.invalInode(nodeid, 0, -1)
+    this.#replies.written(unique, data.length)
+  }
+
+  #fsync({ unique, nodeid }: ask.FsyncRequest): void {
+    const position = this.#vfs.data.fsync(nodeid)
+    this.#whenDurable(
+      position,
+      () => {
+        this.#replies.empty(unique)
+      },
+      errno => {
+        this.#replies.error(unique, errno)
+      }
+    )
+  }
+
+  #whenDurable(position: Position, done: () => void, fail: (errno: number) => void): void {
+    if (this.#progress.state === 'failed') return fail(ERRNO.EIO)
+    if (position <= this.#progress.durable) return done()
+    this.#progress.request(position)
+    this.#parking.untilDurable(position, done, fail)
+  }
+
+  #release({ unique, nodeid, fh, releaseFlags, lockOwner }: ask.ReleaseRequest): void {
+    this.#vfs.data.release(fh)
+    if ((releaseFlags & RELEASE_FLAG.FLOCK_UNLOCK) !== 0) {
+      this.#vfs.locks.releaseFlock(nodeid, lockOwner)
+    }
+    if (!this.#vfs.isOpen(nodeid)) this.#vfs.locks.releaseAll(nodeid)
+    this.#replies.empty(unique)
+  }
+
+  #lock(request: ask.LockRequest): void {
+    const { locks } = this.#vfs
+    const { unique, nodeid } = request
+    if (isDirectory(this.#vfs.attrs.getattr(nodeid).attr) && (request.lkFlags & LK_FLOCK) === 0) {
+      throw new FsError('EBADF')
+    }
+    const wanted = lockOf(request)
+    if (request.op === 'getlk') {
+      const held =
+        wanted.type === 'unlock' ? undefined : locks.getlk(nodeid, { ...wanted, type: wanted.type })
+      return this.#replies.lock(unique, held)
+    }
+    if (request.op === 'setlk') locks.setlk(nodeid, wanted)
+    else if (!locks.setlkw(nodeid, wanted, unique)) return
+    this.#replies.empty(unique)
+  }
+
+  #interrupt({ interrupted }: ask.InterruptRequest): void {
+    if (this.#vfs.locks.interrupt(interrupted)) this.#replies.error(interrupted, ERRNO.EINTR)
+  }
+}
+
+function openFlagsOf({ lockless }: Handle): number {
+  return lockless ? FOPEN.KEEP_CACHE | FOPEN.NOFLUSH : FOPEN.KEEP_CACHE
+}
+
+function lockOf({ owner, start, end, type, lockPid, lkFlags }: ask.LockRequest): VfsLockRequest {
+  return {
+    kind: (lkFlags & LK_FLOCK) !== 0 ? 'flock' : 'posix',
+    owner,
+    start,
+    end,
+    pid: lockPid,
+    type: type === LOCK_TYPE.UNLCK ? 'unlock' : type === LOCK_TYPE.WRLCK ? 'write' : 'read'
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * The loop of the serving thread: takes one input at a time, a request of the kernel, a message
+ * of the main thread or the passing of time, and lets the state machine answer.
+ *
+ * Nothing in it waits for a disk, a lock or another thread; all waiting is the poll at its head.
+ */
+
+import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
+import { ERRNO, RoostError } from '../errors.ts'
+import { FeedProgress } from '../feed/feed-progress.ts'
+import type { Clock } from '../io/clock.ts'
+import type { Disk } from '../io/disk.ts'
+import { drainEvent } from '../io/event.ts'
+import * as libc from '../io/libc.ts'
+import { FileClassifier } from '../mail/file-class.ts'
+import { SEGMENT_WAIT } from '../vfs/recorder.ts'
+import { Vfs } from '../vfs/vfs.ts'
+import { INIT_FLAG, OPCODE } from './abi.ts'
+import { decodeRequest } from './decode.ts'
+import { DiskSpace } from './disk-space.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { encodeNotifyInvalEntry, encodeNotifyInvalInode } from './encode.ts'
+import { negotiateInit } from './init.ts'
+import { Parking } from './parking.ts'
+import { Replies } from './replies.ts'
+import type { FuseRequest, InitRequest } from './request.ts'
+import { SegmentedJournal } from './segmented-journal.ts'
+import {
+  reviveLoaded,
+  type FromFuseThread,
+  type FuseThreadInput,
+  type ToFuseThread
+} from './thread-messages.ts'
+
+const MIB = 1024 * 1024
+/** Headers before the bytes of the largest write. */
+const REQUEST_OVERHEAD = 4096
+/** What nobody asked to be synced is, within 50 ms: half of that, and a sync. */
+const SYNC_AFTER_MS = 20
+/** How often idle files are sealed, and the loop wakes when nothing happens. */
+const IDLE_MS = 1000
+
+const WANTED_FLAGS =
+  INIT_FLAG.ASYNC_READ |
+  INIT_FLAG.POSIX_LOCKS |
+  INIT_FLAG.ATOMIC_O_TRUNC |
+  INIT_FLAG.FLOCK_LOCKS |
+  INIT_FLAG.DO_READDIRPLUS |
+  INIT_FLAG.READDIRPLUS_AUTO |
+  INIT_FLAG.PARALLEL_DIROPS |
+  INIT_FLAG.CACHE_SYMLINKS |
+  INIT_FLAG.NO_OPENDIR_SUPPORT |
+  INIT_FLAG.EXPLICIT_INVAL_DATA
+
+const OPCODE_NAMES = new Map<number, string>(
+  Object.entries(OPCODE).map(([name, code]) => [code, name])
+)
+
+export class FuseServer {
+  readonly #input: FuseThreadInput
+  readonly #port: MessagePort
+  readonly #clock: Clock
+  readonly #progress: FeedProgress
+  readonly #journal: SegmentedJournal
+  readonly #space: DiskSpace
+  readonly #vfs: Vfs
+  readonly #replies: Replies
+  readonly #parking = new Parking()
+  readonly #dispatcher: Dispatcher
+  readonly #request = Buffer.allocUnsafeSlow(MIB + REQUEST_OVERHEAD)
+  readonly #requests = new Map<number, number>()
+  readonly #waits = new Map<string, number>()
+  /** Keys asked for and not answered. */
+  readonly #asked = new Set<string>()
+  /** When the oldest entry that nobody wanted synced was made, 0 if there is none. */
+  #unsyncedSinceMs = 0
+  #idleAtMs = 0
+  #endReason: string | undefined
+
+  constructor(input: FuseThreadInput, port: MessagePort, disk: Disk, clock: Clock) {
+    this.#input = input
+    this.#port = port
+    this.#clock = clock
+    this.#progress = new FeedProgress(input.progress)
+    this.#journal = new SegmentedJournal(disk, input.session, this.#progress, segment => {
+      this.#tell({ type: 'prepare', segment })
+    })
+    this.#space = new DiskSpace(disk, () => this.#journal.end)
+    this.#replies = new Replies((message, length) => {
+      this.#send(message, length)
+    }, MIB)
+    this.#vfs = this.#makeVfs()
+    this.#dispatcher = this.#makeDispatcher()
+  }
+
+  /** Serves until the mount has ended or the main thread says stop. */
+  run(): void {
+    this.#dispatcher.attempt(
+      () => {
+        this.#vfs.start(this.#input.orphans)
+      },
+      errno => {
+        throw new RoostError('STORE_FAILED', `the tree cannot be begun, errno ${errno}`)
+      }
+    )
+    while (this.#endReason === undefined) this.#step()
+    this.#parking.failAll(ERRNO.EIO)
+    this.#progress.request(this.#journal.end)
+    this.#journal.close()
+    this.#tell({ type: 'ended', reason: this.#endReason })
+  }
+
+  #step(): void {
+    const ready = libc.poll2(this.#input.fuseFd, this.#input.wakeFd, this.#timeoutMs())
+    if (ready < 0) return
+    if ((ready & libc.POLL2.B_READABLE) !== 0) this.#hear()
+    if ((ready & libc.POLL2.A_READABLE) !== 0) this.#receive()
+    else if ((ready & libc.POLL2.A_TROUBLE) !== 0) this.#endReason ??= 'the mount was ended'
+    this.#tick()
+  }
+
+  #timeoutMs(): number {
+    return this.#unsyncedSinceMs > 0 ? SYNC_AFTER_MS : IDLE_MS
+  }
+
+  /** Takes one request: others may come meanwhile, and so may messages. */
+  #receive(): void {
+    const length = libc.read(this.#input.fuseFd, this.#request, this.#request.length)
+    if (length < 0) {
+      if (length === -ERRNO.ENODEV) this.#endReason ??= 'unmounted'
+      return
+    }
+    const request = this.#decode(length)
+    if (request === undefined) return
+    this.#requests.set(request.opcode, (this.#requests.get(request.opcode) ?? 0) + 1)
+    if (request.op === 'init') this.#init(request)
+    else this.#dispatcher.dispatch(request)
+    this.#noteUnsynced()
+  }
+
+  #decode(length: number): FuseRequest | undefined {
+    try {
+      return decodeRequest(this.#request, length)
+    } catch (error) {
+      if (!(error instanceof RoostError)) throw error
+      this.#log('error', error.message)
+      // Every request begins with its length, its opcode and this number.
+      if (length >= 16) this.#replies.error(Number(this.#request.readBigUInt64LE(8)), ERRNO.EIO)
+      return undefined
+    }
+  }
+
+  #init(request: InitRequest): void {
+    const outcome = negotiateInit(request, {
+      flags: WANTED_FLAGS,
+      flags2: 0,
+      maxWrite: MIB,
+      maxReadahead: MIB,
+      maxBackground: 64,
+      congestionThreshold: 48,
+      pageSize: 4096
+    })
+    this.#replies.init(request.unique, outcome.reply)
+    if (outcome.isSettled) this.#tell({ type: 'serving', minor: outcome.minor })
+  }
+
+  /** A reply may find nobody, when its request was interrupted or the mount has ended. */
+  #send(message: Buffer, length: number): void {
+    const result = libc.write(this.#input.fuseFd, message, length)
+    const isGone = result === -ERRNO.ENOENT || result === -ERRNO.ENODEV
+    if (result < 0 && !isGone) this.#log('error', `the kernel refused a reply: errno ${-result}`)
+  }
+
+  #hear(): void {
+    drainEvent(this.#input.wakeFd)
+    this.#parking.durableThrough(this.#progress.durable)
+    if (this.#progress.state === 'failed') this.#parking.failAll(ERRNO.EIO)
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port) as { message: ToFuseThread } | undefined
+      if (received === undefined) break
+      this.#take(received.message)
+    }
+    this.#noteUnsynced()
+  }
+
+  #take(message: ToFuseThread): void {
+    switch (message.type) {
+      case 'loaded': {
+        const answer = reviveLoaded(message.answer)
+        const isPart = answer.kind === 'listing' && !answer.last
+        this.#vfs.loaded(answer)
+        if (isPart) return
+        this.#asked.delete(answer.key)
+        if (answer.kind !== 'failed' || answer.key.startsWith('stage:')) {
+          this.#parking.resume(answer.key)
+        } else {
+          this.#parking.fail(answer.key, answer.errno)
+        }
+        return
+      }
+      case 'applied':
+        this.#space.applied(message.position)
+        this.#vfs.applied(message.position)
+        return
+      case 'prepared':
+        this.#journal.prepared(message.segment, message.isThere)
+        if (message.isThere) this.#parking.resume(SEGMENT_WAIT)
+        else this.#parking.fail(SEGMENT_WAIT, ERRNO.ENOSPC)
+        return
+      case 'figures':
+        return this.#tellFigures(message.id)
+      case 'stop':
+        this.#endReason ??= 'stopped'
+    }
+  }
+
+  #noteUnsynced(): void {
+    if (this.#unsyncedSinceMs > 0 || this.#journal.end <= this.#progress.requested) return
+    this.#unsyncedSinceMs = this.#clock.monotonicMs()
+  }
+
+  #tick(): void {
+    const now = this.#clock.monotonicMs()
+    if (this.#journal.end <= this.#progress.requested) {
+      this.#unsyncedSinceMs = 0
+    } else if (this.#unsyncedSinceMs > 0 && now - this.#unsyncedSinceMs >= SYNC_AFTER_MS) {
+      this.#progress.request(this.#journal.end)
+      this.#unsyncedSinceMs = 0
+    }
+    if (now < this.#idleAtMs) return
+    this.#idleAtMs = now + IDLE_MS
+    this.#vfs.sealIdle()
+    this.#noteUnsynced()
+  }
+
+  #tellFigures(id: number): void {
+    const named = Array.from(this.#requests, ([code, count]) => [
+      OPCODE_NAMES.get(code) ?? `OPCODE_${code}`,
+      count
+    ])
+    this.#tell({
+      type: 'figures',
+      id,
+      figures: {
+        requests: Object.fromEntries(named) as Record<string, number>,
+        waits: Object.fromEntries(this.#waits),
+        errors: this.#dispatcher.unknownErrors,
+        vfs: { ...this.#vfs.figures(), parked: this.#parking.size }
+      }
+    })
+  }
+
+  #makeVfs(): Vfs {
+    return new Vfs({
+      journal: this.#journal,
+      loader: {
+        load: load => {
+          if (this.#asked.has(load.key)) return
+          this.#asked.add(load.key)
+          this.#waits.set(load.kind, (this.#waits.get(load.kind) ?? 0) + 1)
+          this.#tell({ type: 'load', load })
+        }
+      },
+      clock: this.#clock,
+      space: this.#space,
+      classifier: new FileClassifier(),
+      volumeDepth: this.#input.volumeDepth
+    })
+  }
+
+  #makeDispatcher(): Dispatcher {
+    return new Dispatcher({
+      vfs: this.#vfs,
+      replies: this.#replies,
+      parking: this.#parking,
+      progress: this.#progress,
+      space: this.#space,
+      invalidator: {
+        invalInode: (ino, offset, length) => {
+          const message = Buffer.allocUnsafeSlow(64)
+          this.#notify(message, encodeNotifyInvalInode(message, ino, offset, length))
+        },
+        invalEntry: (parent, name) => {
+          const message = Buffer.allocUnsafeSlow(64 + name.length)
+          this.#notify(message, encodeNotifyInvalEntry(message, parent, name))
+        }
+      },
+      log: (level, message) => {
+        this.#log(level, message)
+      }
+    })
+  }
+
+  #notify(message: Buffer, length: number): void {
+    this.#tell({ type: 'notify', message: message.subarray(0, length) })
+  }
+
+  #log(level: 'warn' | 'error', message: string): void {
+    this.#tell({ type: 'log', level, message })
+  }
+
+  #tell(message: FromFuseThread): void {
+    this.#port.postMessage(message)
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Thread: writes notifications to the kernel.
+ *
+ * The kernel may hold such a write until a request is answered that touches the same inode or
+ * directory. The serving thread, which owes that answer, must therefore never write one itself.
+ */
+
+import { parentPort, workerData } from 'node:worker_threads'
+import { ERRNO } from '../errors.ts'
+import * as libc from '../io/libc.ts'
+import { present } from '../util/assert.ts'
+
+export interface NotifyThreadInput {
+  readonly fuseFd: number
+}
+
+/** Sent for each notification: what the kernel said, 0 or a negative errno. */
+export interface NotifyOutcome {
+  readonly result: number
+}
+
+const { fuseFd } = workerData as NotifyThreadInput
+const port = present(parentPort, 'parent port')
+
+port.on('message', (message: Uint8Array) => {
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
+  const result = libc.write(fuseFd, bytes, bytes.length)
+  // What the kernel does not know, it has not cached.
+  const isKnown = result !== -ERRNO.ENOENT
+  port.postMessage({ result: isKnown ? Math.min(result, 0) : 0 } satisfies NotifyOutcome)
+})

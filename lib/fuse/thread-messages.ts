@@ -1,0 +1,57 @@
+/**
+ * What the serving thread and the main thread tell each other.
+ *
+ * Everything crosses by structured clone: a Buffer arrives as a plain Uint8Array, which
+ * `revive` turns back where the type says Buffer.
+ */
+
+import type { Ino, Position, SessionId } from '../ids.ts'
+import type { Load, Loaded } from '../vfs/ports.ts'
+
+export interface FuseThreadInput {
+  readonly fuseFd: number
+  readonly wakeFd: number
+  readonly directory: string
+  readonly session: SessionId
+  /** Of the feed's FeedProgress. */
+  readonly progress: SharedArrayBuffer
+  readonly volumeDepth: number
+  /** Inodes that an earlier session left open without a name. */
+  readonly orphans: readonly Ino[]
+}
+
+/** Figures of the serving thread; `requests` counts by the names of the opcodes. */
+export interface FuseFigures {
+  readonly requests: Readonly<Record<string, number>>
+  readonly waits: Readonly<Record<string, number>>
+  readonly errors: number
+  readonly vfs: Readonly<Record<string, number>>
+}
+
+export type ToFuseThread =
+  | { readonly type: 'loaded'; readonly answer: Loaded }
+  | { readonly type: 'applied'; readonly position: Position }
+  | { readonly type: 'prepared'; readonly segment: number; readonly isThere: boolean }
+  | { readonly type: 'figures'; readonly id: number }
+  | { readonly type: 'stop' }
+
+export type FromFuseThread =
+  | { readonly type: 'load'; readonly load: Load }
+  | { readonly type: 'prepare'; readonly segment: number }
+  /** The kernel has taken INIT: the mount works. */
+  | { readonly type: 'serving'; readonly minor: number }
+  | { readonly type: 'figures'; readonly id: number; readonly figures: FuseFigures }
+  | { readonly type: 'notify'; readonly message: Uint8Array }
+  | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
+  /** The loop has ended: the file system was unmounted or aborted, or it was told to stop. */
+  | { readonly type: 'ended'; readonly reason: string }
+  /** A bug: nothing is to be served any more. */
+  | { readonly type: 'broken'; readonly message: string }
+
+/** Makes Buffers of the byte arrays of an answer that came from another thread. */
+export function reviveLoaded(answer: Loaded): Loaded {
+  if (answer.kind !== 'volume') return answer
+  const { buffer, byteOffset, length } = answer.record.hash
+  answer.record.hash = Buffer.from(buffer, byteOffset, length)
+  return answer
+}

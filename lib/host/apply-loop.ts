@@ -1,0 +1,124 @@
+/**
+ * Keeps store and files behind the log: applies what has become durable, and makes checkpoints.
+ *
+ * It waits a little before each batch, because most of what a mail server writes is written over
+ * or deleted within moments, and costs nothing when both happen in one batch.
+ */
+
+import type { FeedProgress } from '../feed/feed-progress.ts'
+import type { Position } from '../ids.ts'
+import type { Logger } from '../io/logger.ts'
+import { delay } from '../io/timer.ts'
+import type { Keeper } from '../keeper/keeper.ts'
+
+/** How long changes gather before they are applied. */
+const GATHER_MS = 200
+/** How often waiting changes are looked at meanwhile. */
+const LOOK_MS = 20
+/** Bytes of log that do not wait any longer. */
+const LAG_BYTES = 2 * 1024 * 1024
+/** Bytes of log between checkpoints. */
+const CHECKPOINT_BYTES = 64 * 1024 * 1024
+/** How long to wait after a failure, mostly a full disk. */
+const RETRY_MS = 500
+
+export class ApplyLoop {
+  readonly #keeper: Keeper
+  readonly #progress: FeedProgress
+  readonly #logger: Logger
+  readonly #onApplied: (position: Position) => void
+  readonly #stop = new AbortController()
+  #news: (() => void) | undefined
+  #running: Promise<void> | undefined
+  #failure: string | undefined
+
+  constructor(
+    keeper: Keeper,
+    progress: FeedProgress,
+    logger: Logger,
+    onApplied: (position: Position) => void
+  ) {
+    this.#keeper = keeper
+    this.#progress = progress
+    this.#logger = logger
+    this.#onApplied = onApplied
+  }
+
+  /** Why the last try failed, until one succeeds. */
+  get failure(): string | undefined {
+    return this.#failure
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  /** The sync thread says that more is durable. */
+  noteNews(): void {
+    this.#news?.()
+  }
+
+  /** Ends, with everything durable applied and synced where that is possible. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.#news?.()
+    await this.#running
+    if (await this.#applyAll()) await this.#try(() => this.#keeper.writeCheckpoint())
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#somethingToApply()
+      await this.#gather()
+      if (this.#stop.signal.aborted) return
+      const isFine = await this.#applyAll()
+      if (isFine && this.#keeper.applied - this.#keeper.checkpointed >= CHECKPOINT_BYTES) {
+        await this.#try(() => this.#keeper.writeCheckpoint())
+      }
+      if (!isFine) await delay(RETRY_MS, this.#stop.signal)
+    }
+  }
+
+  async #somethingToApply(): Promise<void> {
+    while (this.#progress.durable <= this.#keeper.applied && !this.#stop.signal.aborted) {
+      const news = new Promise<void>(resolve => (this.#news = resolve))
+      this.#progress.wantNews()
+      // Looked at again, because the news may have come just before they were wanted.
+      if (this.#progress.durable <= this.#keeper.applied) await news
+    }
+  }
+
+  async #gather(): Promise<void> {
+    for (let waited = 0; waited < GATHER_MS; waited += LOOK_MS) {
+      if (this.#progress.durable - this.#keeper.applied >= LAG_BYTES) return
+      if (this.#stop.signal.aborted) return
+      await delay(LOOK_MS, this.#stop.signal)
+    }
+  }
+
+  async #applyAll(): Promise<boolean> {
+    for (let isDone = false; !isDone;) {
+      const durable = this.#progress.durable
+      const isFine = await this.#try(async () => {
+        isDone = await this.#keeper.applyBatch(durable)
+      })
+      if (!isFine) return false
+      this.#onApplied(this.#keeper.applied)
+    }
+    return true
+  }
+
+  async #try(task: () => Promise<void>): Promise<boolean> {
+    try {
+      await task()
+      this.#failure = undefined
+      return true
+    } catch (error) {
+      const cause = error instanceof Error && error.cause !== undefined ? error.cause : ''
+      const failure = `${String(error)} ${String(cause)}`.trim()
+      if (failure !== this.#failure) this.#logger.error(`the store is behind: ${failure}`)
+      this.#failure = failure
+      return false
+    }
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * The threads that serve a mount, and the main thread's side of their talk.
+ *
+ * Three threads: one answers the kernel, one syncs the feed, one writes notifications. The main
+ * thread keeps store and files behind them and answers what is not in memory.
+ */
+
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { RoostError } from '../errors.ts'
+import { FeedProgress } from '../feed/feed-progress.ts'
+import type { NotifyThreadInput } from '../fuse/notify-thread.ts'
+import type {
+  FromFuseThread,
+  FuseFigures,
+  FuseThreadInput,
+  ToFuseThread
+} from '../fuse/thread-messages.ts'
+import { closeEvent, openEvent, signalEvent } from '../io/event.ts'
+import type { Logger } from '../io/logger.ts'
+import { delay } from '../io/timer.ts'
+import type { Keeper } from '../keeper/keeper.ts'
+import { present } from '../util/assert.ts'
+import { Resource } from '../util/resource.ts'
+import { ApplyLoop } from './apply-loop.ts'
+import { LoadAnswerer } from './load-answerer.ts'
+import type { SyncThreadInput, SyncThreadMessage } from './sync-thread.ts'
+
+export interface ServingOptions {
+  readonly keeper: Keeper
+  readonly directory: string
+  readonly volumeDepth: number
+  readonly fuseFd: number
+  readonly logger: Logger
+  /** The mount has ended: it was unmounted, aborted, or a bug was found. */
+  readonly onEnded: (reason: string, isBroken: boolean) => void
+}
+
+export class Serving extends Resource {
+  readonly #options: ServingOptions
+  readonly #progress = new FeedProgress()
+  readonly #applyLoop: ApplyLoop
+  readonly #answerer: LoadAnswerer
+  readonly #figures = new Map<number, (figures: FuseFigures) => void>()
+  #wakeFd = -1
+  #fuse: Worker | undefined
+  #notify: Worker | undefined
+  #sync: Worker | undefined
+  #lastId = 0
+  #hasEnded = false
+  #onServing: (() => void) | undefined
+  #onStopped: (() => void) | undefined
+
+  constructor(options: ServingOptions) {
+    super()
+    this.#options = options
+    const { keeper, logger } = options
+    this.#applyLoop = new ApplyLoop(keeper, this.#progress, logger, position => {
+      this.#tell({ type: 'applied', position })
+    })
+    this.#answerer = new LoadAnswerer(keeper, logger, answer => {
+      this.#tell({ type: 'loaded', answer })
+    })
+  }
+
+  /** Why the store is behind the log, if it is. */
+  get storeFailure(): string | undefined {
+    return this.#applyLoop.failure
+  }
+
+  get progress(): FeedProgress {
+    return this.#progress
+  }
+
+  /** Resolves when the kernel has taken up the connection. */
+  async untilServing(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#onServing = resolve
+      this.#onStopped = () => {
+        reject(new RoostError('MOUNT_FAILED', 'the kernel ended the connection'))
+      }
+    })
+  }
+
+  /** @returns undefined when the serving thread has ended */
+  figures(): Promise<FuseFigures> | undefined {
+    if (this.#hasEnded) return undefined
+    const id = ++this.#lastId
+    return new Promise(resolve => {
+      this.#figures.set(id, resolve)
+      this.#tell({ type: 'figures', id })
+    })
+  }
+
+  protected override async _open(): Promise<void> {
+    const { keeper, directory, volumeDepth, fuseFd } = this.#options
+    const orphans = await keeper.orphans()
+    this.#wakeFd = openEvent()
+    const [wakeFd, session, progress] = [this.#wakeFd, keeper.session, this.#progress.shared]
+    const syncInput: SyncThreadInput = { directory, session, progress, wakeFd }
+    this.#sync = startThread('./sync-thread', syncInput)
+    this.#sync.on('message', (message: SyncThreadMessage) => {
+      this.#hearSync(message)
+    })
+    this.#notify = startThread('../fuse/notify-thread', { fuseFd } satisfies NotifyThreadInput)
+    const input: FuseThreadInput = {
+      fuseFd,
+      wakeFd,
+      directory,
+      session,
+      progress,
+      volumeDepth,
+      orphans
+    }
+    this.#fuse = startThread('../fuse/fuse-thread', input)
+    this.#fuse.on('message', (message: FromFuseThread) => {
+      this.#hear(message)
+    })
+    this.#fuse.on('error', error => {
+      this.#end(`the serving thread failed: ${error.stack ?? error.message}`, true)
+    })
+    this.#applyLoop.start()
+  }
+
+  /** Answers nothing more, makes durable what was answered, and brings the store up to it. */
+  protected override async _close(): Promise<void> {
+    await this.#stopServing()
+    await this.#untilDurable()
+    this.#progress.end('stopped')
+    await this.#sync?.terminate()
+    await this.#applyLoop.stop()
+    await Promise.all([this.#fuse?.terminate(), this.#notify?.terminate()])
+    closeEvent(this.#wakeFd)
+  }
+
+  async #stopServing(): Promise<void> {
+    if (!this.#hasEnded) {
+      const stopped = new Promise<void>(resolve => (this.#onStopped = resolve))
+      this.#tell({ type: 'stop' })
+      await stopped
+    }
+  }
+
+  /** The serving thread's last act is to ask for a sync of all that it appended. */
+  async #untilDurable(): Promise<void> {
+    const progress = this.#progress
+    while (progress.state === 'running' && progress.durable < progress.requested) await delay(1)
+  }
+
+  #tell(message: ToFuseThread): void {
+    if (this.#hasEnded) return
+    this.#fuse?.postMessage(message)
+    signalEvent(this.#wakeFd)
+  }
+
+  #hear(message: FromFuseThread): void {
+    switch (message.type) {
+      case 'load':
+        void this.#answerer.answer(message.load)
+        return
+      case 'prepare':
+        void this.#prepare(message.segment)
+        return
+      case 'notify':
+        this.#notify?.postMessage(message.message)
+        return
+      case 'serving':
+        this.#onServing?.()
+        return
+      case 'figures':
+        this.#figures.get(message.id)?.(message.figures)
+        this.#figures.delete(message.id)
+        return
+      case 'log':
+        this.#options.logger[message.level](message.message)
+        return
+      case 'ended':
+        this.#end(message.reason, false)
+        return
+      case 'broken':
+        this.#end(message.message, true)
+    }
+  }
+
+  #hearSync(message: SyncThreadMessage): void {
+    if (message === 'news') this.#applyLoop.noteNews()
+    else this.#options.logger.error(`the log cannot be synced: ${message.failed}`)
+  }
+
+  async #prepare(segment: number): Promise<void> {
+    try {
+      await this.#options.keeper.prepareSegment(segment)
+      this.#tell({ type: 'prepared', segment, isThere: true })
+    } catch (error) {
+      this.#options.logger.warn(`segment ${segment} cannot be prepared: ${String(error)}`)
+      this.#tell({ type: 'prepared', segment, isThere: false })
+    }
+  }
+
+  #end(reason: string, isBroken: boolean): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#onStopped?.()
+    this.#options.onEnded(reason, isBroken)
+  }
+}
+
+/** Starts the thread whose module lies at `path`, which has the ending that this one has. */
+function startThread(path: string, input: object): Worker {
+  const url = new URL(`${path}${extname(import.meta.url)}`, import.meta.url)
+  return new Worker(present(url, 'thread'), { workerData: input })
+}

@@ -1,0 +1,29 @@
+/** What there is to know about a data directory and its daemon. */
+
+import type { FuseFigures } from '../fuse/thread-messages.ts'
+
+export interface Status {
+  readonly state: 'serving' | 'not mounted'
+  readonly dataDirectory: string
+  readonly storeId: string
+  readonly format: number
+  readonly pid?: number
+  readonly mountpoint?: string
+  /** Seconds since the mount began to serve. */
+  readonly uptimeSeconds?: number
+  readonly session?: number
+  /** Bytes of the session's log. */
+  readonly log?: {
+    readonly appended: number
+    readonly durable: number
+    readonly applied: number
+    readonly bytesOnDisk: number
+  }
+  readonly disk?: { readonly freeBytes: number; readonly totalBytes: number }
+  readonly fuse?: FuseFigures
+  /** What an admin should know, one sentence each. */
+  readonly warnings: readonly string[]
+  /** Bodies that could not be read since the start, and why. */
+  readonly damagedBodies: readonly { readonly blob: string; readonly reason: string }[]
+  readonly memory?: { readonly residentBytes: number }
+}

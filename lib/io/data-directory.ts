@@ -1,0 +1,125 @@
+/**
+ * The data directory as a whole: what makes it one, who has it open, and in which format it is.
+ *
+ *     roost.json   format and identity      lock     held by the daemon that has it open
+ *     store/       names and attributes     feeds/   the log
+ *     containers/  files kept in history    blobs/, staged/   bodies
+ *     control.sock where the daemon answers
+ */
+
+import { randomUUID } from 'node:crypto'
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { RoostError } from '../errors.ts'
+import * as libc from './libc.ts'
+
+/** Grows when an older Roost could not read the directory any more. */
+export const DATA_FORMAT = 1
+
+const IDENTITY_FILE = 'roost.json'
+const LOCK_FILE = 'lock'
+
+export interface Identity {
+  readonly format: number
+  /** Drawn when the directory is made, never copied. */
+  readonly storeId: string
+  /** Directories this deep are roots of volumes. */
+  readonly volumeDepth: number
+}
+
+/** Makes an empty data directory. @throws RoostError DATA_UNUSABLE */
+export function initDataDirectory(directory: string, volumeDepth: number): Identity {
+  checkUsable(directory, () => fs.mkdirSync(directory, { recursive: true, mode: 0o700 }))
+  if (fs.existsSync(path.join(directory, IDENTITY_FILE))) {
+    throw new RoostError('DATA_UNUSABLE', `${directory} is a data directory already`)
+  }
+  const present = checkUsable(directory, () => fs.readdirSync(directory))
+  if (present.some(name => name !== 'lost+found')) {
+    throw new RoostError('DATA_UNUSABLE', `${directory} is not empty and no data directory`)
+  }
+  const identity: Identity = { format: DATA_FORMAT, storeId: randomUUID(), volumeDepth }
+  checkUsable(directory, () => {
+    writeDurably(directory, IDENTITY_FILE, `${JSON.stringify(identity, undefined, 2)}\n`)
+  })
+  return identity
+}
+
+/** @throws RoostError DATA_UNUSABLE, DATA_FORMAT */
+export function readIdentity(directory: string): Identity {
+  const file = path.join(directory, IDENTITY_FILE)
+  const text = checkUsable(directory, () => {
+    if (!fs.statSync(directory).isDirectory()) throw new Error('it is not a directory')
+    if (!fs.existsSync(file)) throw new Error('it holds no store; "roost init" makes one')
+    return fs.readFileSync(file, 'utf8')
+  })
+  const identity = checkUsable(directory, () => JSON.parse(text) as Partial<Identity>)
+  const { format, storeId, volumeDepth = 1 } = identity
+  if (typeof format !== 'number' || typeof storeId !== 'string') {
+    throw new RoostError('DATA_UNUSABLE', `${file} is not the identity of a store`)
+  }
+  if (format > DATA_FORMAT) {
+    const known = `this Roost knows formats up to ${DATA_FORMAT}`
+    throw new RoostError('DATA_FORMAT', `${directory} has format ${format}; ${known}`)
+  }
+  return { format, storeId, volumeDepth }
+}
+
+/**
+ * Takes the directory for this process, until `release` or the process's end.
+ *
+ * @throws RoostError DATA_IN_USE, naming the process that has it; DATA_UNUSABLE
+ */
+export function lockDataDirectory(directory: string): { release: () => void } {
+  const file = path.join(directory, LOCK_FILE)
+  const fd = checkUsable(directory, () =>
+    fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600)
+  )
+  if (!libc.flock(fd)) {
+    const pid = fs.readFileSync(file, 'utf8').trim()
+    fs.closeSync(fd)
+    const who = pid === '' ? 'another process' : `process ${pid}`
+    throw new RoostError('DATA_IN_USE', `${directory} is served by ${who} already`)
+  }
+  checkUsable(directory, () => {
+    fs.ftruncateSync(fd)
+    fs.writeSync(fd, `${process.pid}\n`, 0)
+  })
+  return {
+    release: () => {
+      fs.ftruncateSync(fd)
+      fs.closeSync(fd)
+    }
+  }
+}
+
+/** Process that has the directory open, as far as the lock file says. */
+export function lockHolderOf(directory: string): number | undefined {
+  try {
+    const pid = Number(fs.readFileSync(path.join(directory, LOCK_FILE), 'utf8'))
+    if (pid > 0) process.kill(pid, 0)
+    return pid > 0 ? pid : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function checkUsable<T>(directory: string, task: () => T): T {
+  try {
+    return task()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new RoostError('DATA_UNUSABLE', `${directory} cannot be used: ${why}`, { cause: error })
+  }
+}
+
+function writeDurably(directory: string, name: string, text: string): void {
+  const temporary = path.join(directory, `${name}.new`)
+  const fd = fs.openSync(temporary, 'w', 0o600)
+  fs.writeSync(fd, text)
+  fs.fsyncSync(fd)
+  fs.closeSync(fd)
+  fs.renameSync(temporary, path.join(directory, name))
+  const directoryFd = fs.openSync(directory, 'r')
+  fs.fsyncSync(directoryFd)
+  fs.closeSync(directoryFd)
+}

@@ -1,0 +1,146 @@
+/**
+ * One replica: opens the parts in order, closes them in reverse. Read this first.
+ *
+ * The data directory is locked, its history recovered and a session begun before the kernel is
+ * asked for a mount, so nobody ever sees a tree that is not complete. On the way out the mount
+ * goes first, then everything that was answered is made durable and brought into the store.
+ */
+
+import { join, resolve } from 'node:path'
+import type { FuseMount } from './fuse/mount.ts'
+import { openMount } from './fuse/mount.ts'
+import { Serving } from './host/serving.ts'
+import type { Status } from './host/status.ts'
+import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
+import type { Logger } from './io/logger.ts'
+import { NodeDisk } from './io/node-disk.ts'
+import { processFigures } from './io/process-figures.ts'
+import { SystemClock } from './io/system-clock.ts'
+import { Keeper } from './keeper/keeper.ts'
+import { LevelStore } from './store/level-store.ts'
+import { present } from './util/assert.ts'
+import { Resource } from './util/resource.ts'
+
+export interface ReplicaOptions {
+  readonly dataDirectory: string
+  readonly mountpoint: string
+  /** Unmount what an earlier run left at the mount point. */
+  readonly force: boolean
+  /** A FUSE device that is mounted already, handed over by a parent process. */
+  readonly inheritedFd?: number
+  readonly logger: Logger
+}
+
+export class Replica extends Resource {
+  readonly #options: ReplicaOptions
+  readonly #directory: string
+  readonly #mountpoint: string
+  readonly #clock = new SystemClock()
+  readonly #ended: Promise<string | undefined>
+  #resolveEnded: (failure: string | undefined) => void = () => undefined
+  #identity: Identity | undefined
+  #keeper: Keeper | undefined
+  #serving: Serving | undefined
+  #mount: FuseMount | undefined
+  #servingSinceMs = 0
+
+  constructor(options: ReplicaOptions) {
+    super()
+    this.#options = options
+    this.#directory = resolve(options.dataDirectory)
+    this.#mountpoint = resolve(options.mountpoint)
+    this.#ended = new Promise(resolveEnded => (this.#resolveEnded = resolveEnded))
+  }
+
+  get mountpoint(): string {
+    return this.#mountpoint
+  }
+
+  /** What recovery had to say, one sentence each. */
+  get recovered(): readonly string[] {
+    return this.#keeper?.recovered.tornTails ?? []
+  }
+
+  /** Resolves when the mount has ended, with the reason where that was a failure. */
+  untilEnded(): Promise<string | undefined> {
+    return this.#ended
+  }
+
+  /** Asks for an orderly end; `untilEnded` then resolves. */
+  requestStop(reason: string): void {
+    this.#options.logger.info(reason)
+    this.#resolveEnded(undefined)
+  }
+
+  async status(): Promise<Status> {
+    const identity = present(this.#identity, 'identity')
+    const keeper = present(this.#keeper, 'keeper')
+    const serving = present(this.#serving, 'serving')
+    const fuse = await serving.figures()
+    const { durable, requested } = serving.progress
+    return {
+      state: 'serving',
+      dataDirectory: this.#directory,
+      storeId: identity.storeId,
+      format: identity.format,
+      ...processFigures(),
+      mountpoint: this.#mountpoint,
+      uptimeSeconds: (this.#clock.monotonicMs() - this.#servingSinceMs) / 1000,
+      session: keeper.session,
+      log: {
+        appended: requested,
+        durable,
+        applied: keeper.applied,
+        bytesOnDisk: keeper.logBytes
+      },
+      disk: new NodeDisk(this.#directory).space(),
+      ...(fuse && { fuse }),
+      warnings: this.#warnings(serving),
+      damagedBodies: Array.from(keeper.blobs.damaged, ([blob, reason]) => ({ blob, reason }))
+    }
+  }
+
+  protected override async _open(): Promise<void> {
+    this.#identity = readIdentity(this.#directory)
+    const lock = lockDataDirectory(this.#directory)
+    await this.own({ close: lock.release })
+    const keeper = await Keeper.open({
+      disk: new NodeDisk(this.#directory),
+      openStore: () => LevelStore.open(join(this.#directory, 'store'))
+    })
+    this.#keeper = await this.own(keeper)
+    const mount = this.#openMount()
+    this.#mount = await mount
+    const serving = new Serving({
+      keeper,
+      directory: this.#directory,
+      volumeDepth: this.#identity.volumeDepth,
+      fuseFd: this.#mount.fd,
+      logger: this.#options.logger,
+      onEnded: (reason, isBroken) => {
+        this.#options.logger.info(reason)
+        this.#resolveEnded(isBroken ? reason : undefined)
+      }
+    })
+    this.#serving = await this.own(serving)
+    await this.own({ close: () => present(this.#mount, 'mount').unmount() })
+    await serving.untilServing()
+    this.#servingSinceMs = this.#clock.monotonicMs()
+  }
+
+  async #openMount(): Promise<FuseMount> {
+    const { force, inheritedFd } = this.#options
+    return openMount({
+      mountpoint: this.#mountpoint,
+      force,
+      ...(inheritedFd !== undefined && { inheritedFd })
+    })
+  }
+
+  #warnings(serving: Serving): string[] {
+    const warnings = [...this.recovered]
+    if (serving.storeFailure !== undefined) warnings.push(`store behind: ${serving.storeFailure}`)
+    if (serving.progress.state === 'failed') warnings.push('the log cannot be synced')
+    return warnings
+  }
+}
