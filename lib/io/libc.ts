@@ -146,8 +146,8 @@ export function poll2(fdA: number, fdB: number, timeoutMs: number): number {
   pollFds[3] = POLLIN
   const count = c.poll(pollBuffer, 2, timeoutMs)
   if (count <= 0) return count < 0 ? -c.errno() : 0
-  const a = (pollFds[1] as number) >> 16
-  const b = (pollFds[3] as number) >> 16
+  const a = pollFds[1] >> 16
+  const b = pollFds[3] >> 16
   return (
     ((a & POLLIN) !== 0 ? POLL2.A_READABLE : 0) |
     ((b & POLLIN) !== 0 ? POLL2.B_READABLE : 0) |
