@@ -13,6 +13,7 @@ import { exampleScenario } from './example-scenario.ts'
 
 const run = promisify(execFile)
 
+t.setTimeout(120_000)
 t.before(assertDovecotInstalled)
 
 t.test('Dovecot 2.3 accepts its example, and reads from it what the comments say', async t => {

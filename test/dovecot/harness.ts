@@ -13,6 +13,9 @@ import { localMailRootFor } from '../support/mail-root.ts'
 import { mailSnapshot } from './mail-snapshot.ts'
 import { deliverTo, messageOf } from './scenario.ts'
 
+// Many starts and stops, each of a second or more.
+t.setTimeout(300_000)
+
 async function dovecotFor(t: Test, options: Partial<DovecotOptions> = {}): Promise<Dovecot> {
   const dovecot = await startDovecot({
     mailRoot: await localMailRootFor(t),
