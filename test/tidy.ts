@@ -23,6 +23,7 @@ const LAYERS = [
   ['council', 'volume', 'blob', 'store'],
   ['keeper', 'vfs'],
   ['fuse', 'peer'],
+  ['host'],
   ['config', 'replica'],
   ['admin', 'index'],
   ['cli']
@@ -34,12 +35,13 @@ const MACHINE_ROOMS = ['io', 'cli']
 /** What every room may use, being functions of their arguments alone. */
 const PURE_MODULES = ['node:buffer', 'node:crypto', 'node:path', 'node:util', 'node:zlib']
 
-/** The packages, and the only room in which each is known. */
-const PACKAGE_ROOMS: Record<string, string> = {
-  commander: 'cli',
-  debug: 'io',
-  koffi: 'io',
-  level: 'store'
+/** Packages, and modules of Node.js beyond those, with the rooms that may know them. */
+const MODULE_ROOMS: Record<string, string[]> = {
+  commander: ['cli'],
+  debug: ['io'],
+  koffi: ['io'],
+  level: ['store'],
+  'node:worker_threads': ['fuse', 'host', 'io']
 }
 
 const MACHINE_GLOBALS = new Set([
@@ -208,34 +210,28 @@ function layerOf(room: string): number {
 
 function mayUse(room: string, specifier: string): boolean {
   if (PURE_MODULES.includes(specifier)) return true
-  if (specifier.startsWith('node:')) return MACHINE_ROOMS.includes(room)
-  return PACKAGE_ROOMS[specifier] === room
+  const rooms = MODULE_ROOMS[specifier] ?? []
+  return rooms.includes(room) || (specifier.startsWith('node:') && MACHINE_ROOMS.includes(room))
 }
 
-/** What a file imports, exports from elsewhere, or names by `new URL(…)`, as threads are. */
+/** What a file imports, exports from elsewhere, or names by a relative path, as threads are. */
 function referencesOf(source: Source): Reference[] {
   return descendants(source.tree).flatMap(node => {
-    const named = referredBy(node)
-    if (named === undefined) return []
-    const line = lineOf(source, named.getStart())
-    if (ts.isStringLiteral(named)) return [{ specifier: named.text, line }]
-    return ts.isTemplateExpression(named) ? [{ specifier: named.head.text, line }] : []
+    if (!ts.isStringLiteral(node)) return []
+    const { parent, text } = node
+    const isModule = ts.isImportDeclaration(parent) || ts.isExportDeclaration(parent)
+    const isImportCall = ts.isCallExpression(parent) && parent.expression.kind === importKeyword
+    if (!isModule && !isImportCall && !/^\.\.?\//.test(text)) return []
+    return [{ specifier: text, line: lineOf(source, node.getStart()) }]
   })
 }
+
+const importKeyword = ts.SyntaxKind.ImportKeyword
 
 /** The source that a file refers to; a thread may be named with the ending of its build. */
 function pathOf({ path }: Source, specifier: string): string {
   return normalize(join(dirname(path), specifier)).replace(/(?:\.[jt]s)?$/, '.ts')
 }
-
-function referredBy(node: ts.Node): ts.Expression | undefined {
-  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return node.moduleSpecifier
-  const isImportCall = ts.isCallExpression(node) && node.expression.kind === importKeyword
-  const isUrl = ts.isNewExpression(node) && node.expression.getText() === 'URL'
-  return isImportCall || isUrl ? node.arguments?.[0] : undefined
-}
-
-const importKeyword = ts.SyntaxKind.ImportKeyword
 
 /** Where a file uses one of `names`, other than as the name of a member. */
 function usesOf(source: Source, names: ReadonlySet<string>): string[] {
