@@ -209,7 +209,7 @@ class Harness {
             places.fill(lock.type, lock.start, Math.min(lock.end, PLACES - 1) + 1)
           }
           const expected = this.model.placesOf(ino, kind, owner)
-          if (places.join() !== expected.join()) throw new Error(`${places} is not ${expected}`)
+          if (places.join() !== expected.join()) throw new Error('held is wrong')
         }
       }
       this.#checkMerged(ino)

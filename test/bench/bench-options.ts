@@ -1,0 +1,94 @@
+/** What one run of the benchmark measures, and how much of it. */
+
+import { parseArgs } from 'node:util'
+import type { MailFormat } from '../support/dovecot-config.ts'
+import type { MicroSizes } from './micro-operations.ts'
+
+/** In the order of the tables' columns. */
+export const TARGET_NAMES = ['ext4', 'fuse-native', 'roost'] as const
+export type TargetName = (typeof TARGET_NAMES)[number]
+
+export interface BenchOptions {
+  readonly targets: readonly TargetName[]
+  readonly parts: readonly string[]
+  readonly formats: readonly MailFormat[]
+  readonly clients: readonly number[]
+  /** Deliveries of one run with one client; runs with more clients get twice as many. */
+  readonly messages: number
+  /** Each figure is the median of so many runs, which take turns between the targets. */
+  readonly rounds: number
+  readonly micro: MicroSizes
+  /** Where all data lies side by side, unless it is the system's temporary directory. */
+  readonly directory: string | undefined
+  /** Where the JSON goes besides the terminal. */
+  readonly jsonFile: string | undefined
+}
+
+const FULL: MicroSizes = {
+  maildirFiles: 500,
+  syncedAppends: 500,
+  appends: 20_000,
+  files: 2000,
+  names: 10_000
+}
+
+const QUICK: MicroSizes = {
+  maildirFiles: 10,
+  syncedAppends: 10,
+  appends: 100,
+  files: 50,
+  names: 200
+}
+
+export const USAGE = `npm run bench -- [options]
+  --quick             tiny sizes, to see that everything runs
+  --targets LIST      of ext4,fuse-native,roost
+  --parts LIST        of micro,deliveries
+  --formats LIST      of maildir,sdbox,mdbox
+  --clients LIST      numbers of LMTP clients (1,8)
+  --messages N        deliveries of each run with one client (400)
+  --rounds N          runs behind each figure (3)
+  --directory DIR     where all data lies, instead of the temporary directory
+  --json FILE         also write the JSON there`
+
+/** @throws Error for what `USAGE` does not know */
+export function benchOptionsOf(args: string[]): BenchOptions {
+  const { values } = parseArgs({
+    args,
+    options: {
+      quick: { type: 'boolean', default: false },
+      targets: { type: 'string', default: TARGET_NAMES.join() },
+      parts: { type: 'string', default: 'micro,deliveries' },
+      formats: { type: 'string', default: 'maildir,sdbox,mdbox' },
+      clients: { type: 'string', default: '1,8' },
+      messages: { type: 'string' },
+      rounds: { type: 'string' },
+      directory: { type: 'string' },
+      json: { type: 'string' }
+    }
+  })
+  return {
+    targets: listOf(values.targets, TARGET_NAMES),
+    parts: listOf(values.parts, ['micro', 'deliveries']),
+    formats: listOf(values.formats, ['maildir', 'sdbox', 'mdbox']),
+    clients: values.clients.split(',').map(countOf),
+    messages: countOf(values.messages ?? (values.quick ? '10' : '400')),
+    rounds: countOf(values.rounds ?? (values.quick ? '1' : '3')),
+    micro: values.quick ? QUICK : FULL,
+    directory: values.directory,
+    jsonFile: values.json
+  }
+}
+
+function listOf<Name extends string>(list: string, known: readonly Name[]): Name[] {
+  const wanted = list.split(',')
+  const unknown = wanted.filter(name => !known.some(other => other === name))
+  if (unknown.length > 0) throw new Error(`${unknown.join()} is none of ${known.join()}\n${USAGE}`)
+  return known.filter(name => wanted.includes(name))
+}
+
+function countOf(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1) throw new Error(`${text} is no count\n${USAGE}`)
+  return count
+}

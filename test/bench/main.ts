@@ -1,0 +1,131 @@
+/**
+ * The benchmark: the same work on ext4, on Roost and on a filesystem in memory behind
+ * `fuse-native`, side by side on one disk and taking turns.
+ *
+ * It prints tables and then the same as JSON. See `USAGE` for what can be chosen.
+ */
+
+import { writeFileSync } from 'node:fs'
+import { requireDovecot, requireFuse, requireRoot } from '../support/prerequisites.ts'
+import { benchOptionsOf, type BenchOptions, type TargetName } from './bench-options.ts'
+import {
+  ratiosOf,
+  renderReport,
+  reportOf,
+  type DeliveryRow,
+  type MicroRow
+} from './bench-report.ts'
+import { openTarget, type BenchTarget } from './bench-target.ts'
+import { measureDeliveries, type DeliveryResult } from './deliveries.ts'
+import { measureMicro, type MicroResult } from './micro.ts'
+
+type Results<Result> = Map<TargetName, Result[]>
+
+async function main(): Promise<void> {
+  const options = benchOptionsOf(process.argv.slice(2))
+  requireRoot()
+  requireFuse()
+  if (options.parts.includes('deliveries')) requireDovecot()
+  // Everything that is opened for the benchmark asks the system for its temporary directory.
+  if (options.directory !== undefined) process.env['TMPDIR'] = options.directory
+  const targets: BenchTarget[] = []
+  try {
+    for (const name of options.targets) targets.push(await openTarget(name))
+    await measure(options, targets)
+  } finally {
+    for (const target of targets.reverse()) await target.stop()
+  }
+}
+
+async function measure(options: BenchOptions, targets: readonly BenchTarget[]): Promise<void> {
+  const micro = options.parts.includes('micro') ? await microRows(options, targets) : []
+  const deliveries = options.parts.includes('deliveries')
+    ? await deliveryRows(options, targets)
+    : []
+  const { rounds, messages } = options
+  const report = reportOf({ rounds, messages, micro, deliveries })
+  const json = JSON.stringify(report)
+  process.stdout.write(`${renderReport(report, options.targets)}\n${json}\n`)
+  if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${json}\n`)
+}
+
+async function microRows(
+  options: BenchOptions,
+  targets: readonly BenchTarget[]
+): Promise<MicroRow[]> {
+  const results = await inTurns(options, targets, 'single operations', target =>
+    measureMicro(target, options.micro)
+  )
+  const [first] = results.values().next().value ?? []
+  return (first ?? []).map(({ name: operation }, n) => {
+    const each = mapResults(results, runs => medianMicro(runs.map(run => run[n] as MicroResult)))
+    return { operation, targets: each, ratios: ratiosOf(each) }
+  })
+}
+
+async function deliveryRows(
+  options: BenchOptions,
+  targets: readonly BenchTarget[]
+): Promise<DeliveryRow[]> {
+  const rows: DeliveryRow[] = []
+  for (const format of options.formats) {
+    for (const clients of options.clients) {
+      const messages = clients === 1 ? options.messages : 2 * options.messages
+      const label = `${format} with ${String(clients)} at a time`
+      const results = await inTurns(options, targets, label, target =>
+        measureDeliveries(target, format, clients, messages)
+      )
+      const each = mapResults(results, medianDelivery)
+      rows.push({ format, clients, targets: each, ratios: ratiosOf(each) })
+    }
+  }
+  return rows
+}
+
+/** Measures all targets in each round, so that what changes on the machine meets them all. */
+async function inTurns<Result>(
+  { rounds }: BenchOptions,
+  targets: readonly BenchTarget[],
+  label: string,
+  task: (target: BenchTarget) => Promise<Result>
+): Promise<Results<Result>> {
+  const results: Results<Result> = new Map(targets.map(({ name }) => [name, []]))
+  for (let round = 0; round < rounds; round++) {
+    for (const target of targets) {
+      process.stderr.write(`${label}: ${target.name}\n`)
+      results.get(target.name)?.push(await task(target))
+    }
+  }
+  return results
+}
+
+function mapResults<From, To>(
+  results: Results<From>,
+  conclude: (runs: From[]) => To
+): Partial<Record<TargetName, To>> {
+  return Object.fromEntries([...results].map(([name, runs]) => [name, conclude(runs)]))
+}
+
+/** Requests are counted, not timed: any run will do. */
+function medianMicro(runs: MicroResult[]): MicroResult {
+  return { ...(runs[0] as MicroResult), perSecond: medianOf(runs, run => run.perSecond) }
+}
+
+function medianDelivery(runs: DeliveryResult[]): DeliveryResult {
+  return {
+    perSecond: medianOf(runs, run => run.perSecond),
+    p50Ms: medianOf(runs, run => run.p50Ms),
+    p99Ms: medianOf(runs, run => run.p99Ms),
+    cpuMs: medianOf(runs, run => run.cpuMs),
+    busyMs: medianOf(runs, run => run.busyMs),
+    daemonCpuMs: medianOf(runs, run => run.daemonCpuMs),
+    requests: runs[0]?.requests
+  }
+}
+
+function medianOf<Run>(runs: readonly Run[], figure: (run: Run) => number): number {
+  const sorted = runs.map(figure).toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN
+}
+
+await main()
