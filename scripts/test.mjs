@@ -4,9 +4,11 @@
  * The last line says how many assertions passed and failed.
  */
 
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { build, checkCompiler, checkMachine, installPackages, ROOT, run, tool } from './prepare.mjs'
 
 /** What the tests use beside Node.js: a real Dovecot, and mounts by an ordinary user. */
@@ -22,8 +24,6 @@ const DEBIAN_PACKAGES = [
 /** Folders of test/ whose tests have a command of their own, being long or needing more. */
 const APART = ['dovecot-2.4', 'soak']
 
-const REPORT = join('.tap', 'report.tap')
-
 const chosen = process.argv.slice(2)
 
 checkMachine()
@@ -36,7 +36,7 @@ if (chosen.length === 0) {
   step('format', tool('prettier'), ['--check', '.'])
 }
 build()
-runTests(chosen.length > 0 ? chosen : findTests())
+await runTests(chosen.length > 0 ? chosen : findTests())
 
 /** The packages that are missing, if we may install them. Tests name those that they miss. */
 function installDebianPackages() {
@@ -73,12 +73,28 @@ function findTests() {
     .sort()
 }
 
-function runTests(files) {
+async function runTests(files) {
   console.log(`\ntests: ${files.length} files`)
-  mkdirSync(join(ROOT, '.tap'), { recursive: true })
-  rmSync(join(ROOT, REPORT), { force: true })
-  const isGood = run(tool('tap'), ['--reporter=terse', `--output-file=${REPORT}`, ...files])
-  const result = resultIn(readReport())
+  const tap = spawn(tool('tap'), ['--reporter=tap', ...files], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  let counts = ''
+  let failureIndent
+  for await (const line of createInterface({ input: tap.stdout })) {
+    // One line for each file, and all that tap says of a failure, up to the end of its block.
+    if (/^ *not ok /.test(line)) failureIndent = line.search(/\S/)
+    const isBelow = line.trim() === '' || line.search(/\S/) >= failureIndent
+    const isFailure = failureIndent !== undefined && isBelow
+    if (isFailure || /^ok /.test(line)) console.log(line)
+    if (line.trim() === '...' || !isFailure) failureIndent = undefined
+    if (line.startsWith('# { total: ')) counts = line
+  }
+  const status = tap.exitCode ?? (await once(tap, 'exit'))[0]
+  judge(countsIn(counts), status === 0)
+}
+
+function judge(result, isGood) {
   if (result === undefined) finish({ pass: 0, fail: 1 }, 'The tests ended without a result.')
   const leftOut = result.skip + result.todo
   if (leftOut > 0) result.fail += leftOut
@@ -86,19 +102,9 @@ function runTests(files) {
   finish(result, leftOut > 0 ? `${leftOut} tests were left out, which counts as failed.` : '')
 }
 
-function readReport() {
-  try {
-    return readFileSync(join(ROOT, REPORT), 'utf8')
-  } catch (error) {
-    if (error.code === 'ENOENT') return ''
-    throw error
-  }
-}
-
 /** The counts of tap's closing comment, `# { total: 3, pass: 2, fail: 1 }`. */
-function resultIn(report) {
-  const [counts] = report.match(/^# \{ total: .*\}$/gm)?.slice(-1) ?? []
-  if (counts === undefined) return undefined
+function countsIn(counts) {
+  if (counts === '') return undefined
   const countOf = name => Number(counts.match(new RegExp(`\\b${name}: (\\d+)`))?.[1] ?? 0)
   const [pass, fail, skip, todo] = ['pass', 'fail', 'skip', 'todo'].map(countOf)
   return { pass, fail, skip, todo }
