@@ -8,7 +8,7 @@
 
 import { join, resolve } from 'node:path'
 import type { FuseMount } from './fuse/mount.ts'
-import { openMount } from './fuse/mount.ts'
+import { isFsname, openMount } from './fuse/mount.ts'
 import { Serving } from './host/serving.ts'
 import type { Status } from './host/status.ts'
 import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
@@ -41,7 +41,6 @@ export class Replica extends Resource {
   #identity: Identity | undefined
   #keeper: Keeper | undefined
   #serving: Serving | undefined
-  #mount: FuseMount | undefined
   #servingSinceMs = 0
 
   constructor(options: ReplicaOptions) {
@@ -109,13 +108,17 @@ export class Replica extends Resource {
       openStore: () => LevelStore.open(join(this.#directory, 'store'))
     })
     this.#keeper = await this.own(keeper)
-    const mount = this.#openMount()
-    this.#mount = await mount
+    const mount = await this.#openMount()
+    await this.own({
+      close: () => {
+        mount.close()
+      }
+    })
     const serving = new Serving({
       keeper,
       directory: this.#directory,
       volumeDepth: this.#identity.volumeDepth,
-      fuseFd: this.#mount.fd,
+      fuseFd: mount.fd,
       logger: this.#options.logger,
       onEnded: (reason, isBroken) => {
         this.#options.logger.info(reason)
@@ -123,16 +126,19 @@ export class Replica extends Resource {
       }
     })
     this.#serving = await this.own(serving)
-    await this.own({ close: () => present(this.#mount, 'mount').unmount() })
+    await this.own({ close: () => mount.unmount() })
     await serving.untilServing()
     this.#servingSinceMs = this.#clock.monotonicMs()
   }
 
   async #openMount(): Promise<FuseMount> {
     const { force, inheritedFd } = this.#options
+    // Who looks at the mount can tell which store it is.
+    const fsname = `roost:${this.#directory}`
     return openMount({
       mountpoint: this.#mountpoint,
       force,
+      ...(isFsname(fsname) && { fsname }),
       ...(inheritedFd !== undefined && { inheritedFd })
     })
   }

@@ -5,6 +5,7 @@ import * as fs from 'node:fs'
 import { join, resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { openControl } from '../admin/control.ts'
+import { readIdentity } from '../io/data-directory.ts'
 import { createLogger } from '../io/logger.ts'
 import { Replica } from '../replica.ts'
 import { EX_OK, EX_SOFTWARE, type Outcome } from './exit-codes.ts'
@@ -58,22 +59,28 @@ async function serve(mountpoint: string, flags: MountFlags): Promise<number> {
 
 /** Starts the same command again in a session of its own, and leaves when it has mounted. */
 async function daemonize(flags: MountFlags): Promise<number> {
-  const log = fs.openSync(join(resolve(flags.data), 'roost.log'), 'a', 0o600)
+  const logFile = join(resolve(flags.data), 'roost.log')
+  readIdentity(resolve(flags.data))
+  const log = fs.openSync(logFile, 'a', 0o600)
+  const logStart = fs.fstatSync(log).size
   const args = process.argv.slice(1).filter(arg => arg !== '--daemon')
-  const inherited = flags.fuseFd
+  // An inherited device keeps its number: it is handed on in the same place.
+  const inherited = Array.from({ length: (flags.fuseFd ?? 2) - 2 }, (_, i) => i + 3)
+  const stdio = ['ignore', 'pipe', log, ...inherited] as const
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     detached: true,
-    stdio: inherited === undefined ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'pipe', 'pipe']
+    stdio: [...stdio]
   })
   fs.closeSync(log)
   return new Promise(resolveCode => {
-    child.stderr.pipe(process.stderr, { end: false })
-    child.stdout.on('data', (line: Buffer) => {
+    child.stdout?.once('data', (line: Buffer) => {
       process.stdout.write(line)
+      child.stdout?.destroy()
       child.unref()
       resolveCode(EX_OK)
     })
-    child.on('exit', code => {
+    child.once('exit', code => {
+      process.stderr.write(fs.readFileSync(logFile).subarray(logStart))
       resolveCode(code ?? EX_SOFTWARE)
     })
   })

@@ -2,7 +2,12 @@
 
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { unmountAt } from '../fuse/mount.ts'
+import { fuseMountAt, unmountAt } from '../fuse/mount.ts'
+import { lockHolderOf } from '../io/data-directory.ts'
+import { delay } from '../io/timer.ts'
+
+/** How often it is looked whether the daemon has gone. */
+const LOOK_MS = 20
 
 export function addUmount(program: Command): void {
   program
@@ -11,7 +16,17 @@ export function addUmount(program: Command): void {
     .argument('<mountpoint>', 'where a store is mounted')
     .option('--force', 'also when it is in use, or its daemon is gone')
     .action(async (mountpoint: string, options: { force?: boolean }) => {
+      const source = fuseMountAt(resolve(mountpoint))?.source
       await unmountAt(resolve(mountpoint), options.force === true)
+      if (source?.startsWith(SOURCE) === true) await daemonGone(source.slice(SOURCE.length))
       process.stdout.write(`roost: ${resolve(mountpoint)} is unmounted\n`)
     })
+}
+
+/** What the source of a mount begins with, before the data directory. */
+const SOURCE = 'roost:'
+
+/** The daemon leaves when everything is on the disk. */
+async function daemonGone(directory: string): Promise<void> {
+  while (lockHolderOf(directory) !== undefined) await delay(LOOK_MS)
 }

@@ -97,7 +97,7 @@ export class FuseServer {
   run(): void {
     this.#dispatcher.attempt(
       () => {
-        this.#vfs.start(this.#input.orphans)
+        this.#vfs.start(this.#input.owner, this.#input.orphans)
       },
       errno => {
         throw new RoostError('STORE_FAILED', `the tree cannot be begun, errno ${errno}`)

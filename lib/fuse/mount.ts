@@ -16,7 +16,7 @@ import { S_IF } from './abi.ts'
 import { forceUnmount, fuseMountAt, mountStateOf, placeOf, unmountOnce } from './mount-state.ts'
 
 export { abortConnection, connectionMinorOf, forceUnmount, unmountAt } from './mount-state.ts'
-export { mountStateOf, type MountState } from './mount-state.ts'
+export { fuseMountAt, mountStateOf, type MountState } from './mount-state.ts'
 
 /** What df and mount show as the file system's device. */
 const FSNAME = 'roost'
@@ -24,7 +24,7 @@ const FSNAME = 'roost'
 export interface MountOptions {
   /** An existing directory. */
   readonly mountpoint: string
-  /** What df and mount show as the device; letters, digits, '.', '-' and '_' only. */
+  /** What df and mount show as the device; letters, digits and '.-_/:' only. */
   readonly fsname?: string
   /**
    * Whether users other than the one who mounts may use the mount. Root may always let them; for
@@ -204,8 +204,13 @@ function commonOptions(options: MountOptions, allowsOther: boolean): string[] {
 
 function fsnameOf(options: MountOptions): string {
   const fsname = options.fsname ?? FSNAME
-  assert(/^[\w.-]+$/.test(fsname), 'the name of the file system has other characters')
+  assert(isFsname(fsname), 'the name of the file system has other characters')
   return fsname
+}
+
+/** Whether a text can be the name of a mount's device. */
+export function isFsname(text: string): boolean {
+  return /^[\w./:-]+$/.test(text)
 }
 
 /** Unmounts `place` as long as what is mounted there is still the mount with this connection. */

@@ -16,6 +16,8 @@ export interface FuseThreadInput {
   /** Of the feed's FeedProgress. */
   readonly progress: SharedArrayBuffer
   readonly volumeDepth: number
+  /** Who the root directory of an empty store belongs to. */
+  readonly owner: { readonly uid: number; readonly gid: number }
   /** Inodes that an earlier session left open without a name. */
   readonly orphans: readonly Ino[]
 }

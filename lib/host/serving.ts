@@ -17,6 +17,7 @@ import type {
   ToFuseThread
 } from '../fuse/thread-messages.ts'
 import { closeEvent, openEvent, signalEvent } from '../io/event.ts'
+import { ownIds } from '../io/fuse-device.ts'
 import type { Logger } from '../io/logger.ts'
 import { delay } from '../io/timer.ts'
 import type { Keeper } from '../keeper/keeper.ts'
@@ -110,6 +111,7 @@ export class Serving extends Resource {
       session,
       progress,
       volumeDepth,
+      owner: ownIds(),
       orphans
     }
     this.#fuse = startThread('../fuse/fuse-thread', input)

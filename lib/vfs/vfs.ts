@@ -18,7 +18,7 @@ import { LockOperations } from './lock-operations.ts'
 import { LockTable } from './lock-table.ts'
 import { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
-import type { VfsParts } from './parts.ts'
+import type { Caller, VfsParts } from './parts.ts'
 import type { Journal, Loaded, Loader, Space } from './ports.ts'
 import { Recorder } from './recorder.ts'
 import { Sealer } from './sealer.ts'
@@ -32,7 +32,7 @@ export interface VfsOptions {
   readonly volumeDepth: number
 }
 
-/** Everybody may look at the root; only root makes users' directories there. */
+/** Everybody may look at the root; its owner makes users' directories there. */
 const ROOT_MODE = S_IFDIR | 0o755
 
 export class Vfs {
@@ -60,14 +60,15 @@ export class Vfs {
   /**
    * Makes the root directory of an empty store, and ends what an earlier session left open.
    *
+   * @param owner of the new root directory
    * @param orphans inodes without a name
    * @throws Wait
    */
-  start(orphans: readonly Ino[]): void {
+  start(owner: Caller, orphans: readonly Ino[]): void {
     const { tree, recorder } = this.#parts
     const root = tree.volume(ROOT_VOLUME)
     if (root.index === 0) {
-      const change = { kind: 'makeRoot', mode: ROOT_MODE, uid: 0, gid: 0 } as const
+      const change = { kind: 'makeRoot', mode: ROOT_MODE, uid: owner.uid, gid: owner.gid } as const
       recorder.record([{ volume: ROOT_VOLUME, change }])
     }
     tree.node(ROOT_INO)
