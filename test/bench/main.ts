@@ -29,12 +29,19 @@ async function main(): Promise<void> {
   // Everything that is opened for the benchmark asks the system for its temporary directory.
   if (options.directory !== undefined) process.env['TMPDIR'] = options.directory
   const targets: BenchTarget[] = []
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => void stopAll(targets).finally(() => process.exit(1)))
+  }
   try {
     for (const name of options.targets) targets.push(await openTarget(name))
     await measure(options, targets)
   } finally {
-    for (const target of targets.reverse()) await target.stop()
+    await stopAll(targets)
   }
+}
+
+async function stopAll(targets: BenchTarget[]): Promise<void> {
+  for (const target of targets.splice(0).reverse()) await target.stop()
 }
 
 async function measure(options: BenchOptions, targets: readonly BenchTarget[]): Promise<void> {

@@ -19,7 +19,7 @@ export interface FuseNativeMount {
 /** Mounts an empty filesystem on the existing empty directory `mountpoint`. */
 export async function mountFuseNative(mountpoint: string): Promise<FuseNativeMount> {
   const child = spawn(process.execPath, [PEER, mountpoint], {
-    stdio: ['ignore', 'pipe', 'inherit']
+    stdio: ['pipe', 'pipe', 'inherit']
   })
   const stop = (): Promise<void> => end(child, mountpoint)
   try {

@@ -3,7 +3,8 @@
  *
  *   node fuse-native-peer.mjs MOUNTPOINT
  *
- * prints one line when it is mounted and unmounts at SIGTERM (see fuse-native-mount.ts).
+ * prints one line when it is mounted. It unmounts at SIGTERM and when its stdin ends, as it does
+ * when the process dies that started it (see fuse-native-mount.ts).
  *
  * It does what the binding allows as fast as the binding allows: nothing here waits, and no
  * permission is checked. Locks are left to the kernel. The binding does not tell who asks, so
@@ -286,6 +287,13 @@ fuse.mount(error => {
   process.stdout.write('mounted\n')
 })
 
-process.on('SIGTERM', () => {
+let isEnding = false
+
+function end() {
+  if (isEnding) return
+  isEnding = true
   fuse.unmount(error => process.exit(error ? 1 : 0))
-})
+}
+
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, end)
+process.stdin.resume().on('end', end)
