@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mountFuseNative } from '../support/fuse-native-mount.ts'
+import { mountRoost } from '../support/roost-mount.ts'
 import type { TargetName } from './bench-options.ts'
 
 /** Requests served so far, by opcode. */
@@ -62,17 +63,18 @@ async function openFuseNative(): Promise<BenchTarget> {
 }
 
 async function openRoost(): Promise<BenchTarget> {
-  const { mountRoost } = await import('../support/roost-mount.ts')
-  const mount = await mountRoost()
+  const directory = await makeDirectory('roost')
+  const mount = await mountRoost(undefined, { directory })
+  const stop = async (): Promise<void> => {
+    await mount.stop()
+    await rm(directory, { recursive: true })
+  }
   return {
     name: 'roost',
     directory: mount.mountpoint,
     pid: mount.pid,
-    requests: async () => {
-      const status = (await mount.status()) as { fuse?: { requests: RequestCounts } }
-      return status.fuse?.requests
-    },
-    stop: () => mount.stop()
+    requests: async () => (await mount.status()).fuse?.requests,
+    stop
   }
 }
 
