@@ -1,17 +1,25 @@
-/** Bytes that grow: what has not been written reads as zeros. */
+/** Bytes of a page; pages of zeros are not kept. */
+const PAGE = 4096
+
+/** Many zeros, for comparing and for standing in for what was written as zeros. */
+export const ZEROS = Buffer.alloc(1024 * 1024)
+
+/** Bytes that grow: what has not been written reads as zeros, and zeros take no memory. */
 export class SimBytes {
   size = 0
-  // Zeros from `size` on, so that growing needs no filling.
-  #buffer = new Uint8Array(0)
+  /** Invariant: beyond `size` there is nothing but zeros. */
+  #pages = new Map<number, Uint8Array>()
 
   read(target: Uint8Array, position: number): number {
-    if (position >= this.size) return 0
-    const source = this.#buffer.subarray(
-      position,
-      Math.min(this.size, position + target.byteLength)
-    )
-    target.set(source)
-    return source.byteLength
+    const length = Math.min(Math.max(this.size - position, 0), target.byteLength)
+    let done = 0
+    for (const { page, within, count } of piecesOf(position, length)) {
+      const bytes = this.#pages.get(page)
+      if (bytes === undefined) target.fill(0, done, done + count)
+      else target.set(bytes.subarray(within, within + count), done)
+      done += count
+    }
+    return length
   }
 
   slice(start: number, end: number): Uint8Array {
@@ -21,24 +29,38 @@ export class SimBytes {
   }
 
   write(bytes: Uint8Array, position: number): void {
-    this.#reserve(position + bytes.byteLength)
-    this.#buffer.set(bytes, position)
+    const isZero = bytes.buffer === ZEROS.buffer
+    let done = 0
+    for (const { page, within, count } of piecesOf(position, bytes.byteLength)) {
+      if (!isZero) this.#page(page).set(bytes.subarray(done, done + count), within)
+      else if (count === PAGE) this.#pages.delete(page)
+      else this.#pages.get(page)?.fill(0, within, within + count)
+      done += count
+    }
     this.size = Math.max(this.size, position + bytes.byteLength)
   }
 
   truncate(size: number): void {
-    this.#reserve(size)
-    if (size < this.size) this.#buffer.fill(0, size, this.size)
+    if (size < this.size) {
+      for (const [page, bytes] of this.#pages) {
+        const from = size - page * PAGE
+        if (from <= 0) this.#pages.delete(page)
+        else if (from < PAGE) bytes.fill(0, from)
+      }
+    }
     this.size = size
   }
 
   flipBit(position: number, bit: number): void {
-    if (position < this.size) this.#buffer[position] = (this.#buffer[position] ?? 0) ^ (1 << bit)
+    if (position >= this.size) return
+    const bytes = this.#page(Math.floor(position / PAGE))
+    bytes[position % PAGE] = (bytes[position % PAGE] ?? 0) ^ (1 << bit)
   }
 
   assign(other: SimBytes): void {
     this.size = other.size
-    this.#buffer = other.#buffer.slice()
+    this.#pages = new Map()
+    for (const [page, bytes] of other.#pages) this.#pages.set(page, bytes.slice())
   }
 
   clone(): SimBytes {
@@ -47,10 +69,19 @@ export class SimBytes {
     return clone
   }
 
-  #reserve(size: number): void {
-    if (size <= this.#buffer.byteLength) return
-    const grown = new Uint8Array(Math.max(size, this.#buffer.byteLength * 2, 256))
-    grown.set(this.#buffer)
-    this.#buffer = grown
+  #page(page: number): Uint8Array {
+    let bytes = this.#pages.get(page)
+    if (bytes === undefined) this.#pages.set(page, (bytes = new Uint8Array(PAGE)))
+    return bytes
+  }
+}
+
+function* piecesOf(position: number, length: number) {
+  const end = position + length
+  for (let at = position; at < end;) {
+    const [page, within] = [Math.floor(at / PAGE), at % PAGE]
+    const count = Math.min(PAGE - within, end - at)
+    yield { page, within, count }
+    at += count
   }
 }

@@ -122,6 +122,17 @@ export class SimDisk implements Disk {
     return below(this.#names.root, '').sort()
   }
 
+  /** Whether the power is off. */
+  get isOff(): boolean {
+    return this.#isOff
+  }
+
+  /** One change to something else that hangs on the same power, as a database does. */
+  async changeElsewhere(): Promise<void> {
+    this.#mustBeOn()
+    await this.#whileDeviceWorks()
+  }
+
   // ---- what programs do
 
   open(path: string, mode: 'existing' | 'create' | 'exclusive'): DiskFile {

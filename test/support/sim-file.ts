@@ -1,4 +1,4 @@
-import { SimBytes } from './sim-bytes.ts'
+import { SimBytes, ZEROS } from './sim-bytes.ts'
 import type { SimRandom } from './sim-random.ts'
 
 /** The unit in which a disk writes, and of which a power cut leaves all or nothing. */
@@ -43,7 +43,7 @@ export class SimFile {
   write(bytes: Uint8Array, position: number): void {
     if (bytes.byteLength === 0) return
     for (const block of this.newBlocks(position, bytes.byteLength)) this.blocks.add(block)
-    const change = { write: bytes.slice(), position }
+    const change = { write: keptOf(bytes), position }
     this.#changes.push(change)
     apply(this.current, change)
   }
@@ -121,6 +121,12 @@ export class SimFile {
       this.#durable.write(content.subarray(0, size - start), start)
     }
   }
+}
+
+/** A copy of what the caller may change; what is all zeros is not copied. */
+function keptOf(bytes: Uint8Array): Uint8Array {
+  const zeros = ZEROS.subarray(0, bytes.byteLength)
+  return zeros.equals(bytes) ? zeros : bytes.slice()
 }
 
 function apply(target: SimBytes, change: Change): void {
