@@ -56,12 +56,12 @@ async function resultsOf(
     const line = JSON.parse(text) as ChildLine
     if (line.ready !== undefined) {
       before = await target.requests()
-      child.stdin.write('go\n')
     } else {
       const { name, count, seconds } = line
       const requests = requestsPerUnit(before, await target.requests(), count)
       results.push({ name, perSecond: count / seconds, requests })
     }
+    child.stdin.write('go on\n')
   }
   const [code] = (await exited) as [number | null]
   if (code === 0) return results
