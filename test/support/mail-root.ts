@@ -1,8 +1,8 @@
 /**
  * The seam between the Dovecot tests and the file system under test.
  *
- * `mailRootFor` gives a fresh directory to keep mail in, and removes it when the test ends. It
- * lies below ROOST_TEST_MAIL_ROOT when that is set, else below the system's temporary directory.
+ * `mailRootFor` gives an empty Roost mount that the mail user owns; `localMailRootFor` a directory
+ * of the local disk, which the mount is compared with. Both go when the test ends.
  */
 
 import { execFile } from 'node:child_process'
@@ -10,6 +10,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { MAIL_UID } from './dovecot.ts'
+import { mountRoost } from './roost-mount.ts'
 
 const run = promisify(execFile)
 
@@ -18,7 +20,8 @@ const PATIENCE_MS = 60_000
 
 /** A fresh mail root. Only other processes touch it: this one may be serving a mount. */
 export async function mailRootFor(t: Test): Promise<string> {
-  return directoryBelow(t, process.env['ROOST_TEST_MAIL_ROOT'] ?? tmpdir())
+  const { mountpoint } = await mountRoost(t, { owner: MAIL_UID })
+  return mountpoint
 }
 
 /** A fresh mail root on the local disk: what the file system under test is compared with. */

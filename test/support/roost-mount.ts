@@ -5,7 +5,7 @@
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, mkdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -75,6 +75,8 @@ export async function mountRoost(
     await mount.clear()
     if (options.directory === undefined) await rm(directory, { recursive: true, force: true })
   })
+  // Mail users pass through here on their way to the mount.
+  await chmod(directory, 0o755)
   await mkdir(mount.mountpoint, { recursive: true })
   if (!existsSync(join(mount.dataDir, 'roost.json'))) {
     const made = await runRoost('init', '--data', mount.dataDir, ...(options.initArgs ?? []))
