@@ -1,13 +1,13 @@
 /**
  * The names of a directory that are in memory.
  *
- * While not `complete`, a name that is not here may be in the store; one that is here as
- * undefined is known not to exist, which the store may not know yet. A complete directory also
- * knows the order of its names, which is that of their cookies: a new name has the highest, so
- * the list only grows at its end, and a listing goes on anywhere by binary search.
+ * While not `complete`, a name that is not here may be in the store, unless it is marked as absent,
+ * which the store may not know yet. A complete directory also knows the order of its names, which
+ * is that of their cookies: a new name has the highest, so the list only grows at its end, and a
+ * listing goes on anywhere by binary search.
  */
 
-import type { Index } from '../ids.ts'
+import type { Index, Position } from '../ids.ts'
 import type { Dirent } from '../tree/inode.ts'
 import type { StoredName } from './ports.ts'
 
@@ -27,7 +27,9 @@ interface Slot {
 const GONE_MAX = 64
 
 export class Directory {
-  #names = new Map<string, Dirent | undefined>()
+  readonly #names = new Map<string, Dirent>()
+  /** Names known not to exist, each with where the log ended when that was last found out. */
+  readonly #absent = new Map<string, Position>()
   #complete: boolean
   /** What a listing in progress has brought so far. */
   #listed: StoredName[] | undefined
@@ -52,11 +54,12 @@ export class Directory {
   get(name: string): Dirent | undefined | 'unknown' {
     const dirent = this.#names.get(name)
     if (dirent !== undefined) return dirent
-    return this.#complete || this.#names.has(name) ? undefined : 'unknown'
+    return this.#complete || this.#absent.has(name) ? undefined : 'unknown'
   }
 
   set(name: string, dirent: Dirent): void {
     this.#names.set(name, dirent)
+    this.#absent.delete(name)
     if (!this.#complete) return
     const at = this.#slotBehind(dirent.cookie - 1)
     const slot = this.#order[at]
@@ -64,28 +67,38 @@ export class Directory {
     else this.#order.splice(at, 0, { name, cookie: dirent.cookie, dirent })
   }
 
-  /** @returns whether a mark stays that the caller has to take away when the store knows */
-  remove(name: string): boolean {
+  /**
+   * @param position where the log ends with the removal
+   * @returns whether a mark stays that the caller has to take away when the store knows
+   */
+  remove(name: string, position: Position): boolean {
     const dirent = this.#names.get(name)
+    this.#names.delete(name)
     if (!this.#complete) {
-      this.#names.set(name, undefined)
+      this.#absent.set(name, position)
       return true
     }
-    this.#names.delete(name)
     if (dirent !== undefined) this.#removeSlot(dirent.cookie)
     return false
   }
 
-  /** Takes away the mark of a name that the store does not have any more either. */
-  forgetAbsent(name: string): void {
+  /**
+   * Takes away the mark of a name that the store, which has the log through `applied`, does not
+   * have any more either. A name that came and went again since is still marked for the later
+   * removal: the store may be in between.
+   */
+  forgetAbsent(name: string, applied: Position): void {
     // While a listing comes in, it may still bring what was there when it began.
     if (this.#listed !== undefined) return
-    if (this.#names.has(name) && this.#names.get(name) === undefined) this.#names.delete(name)
+    const position = this.#absent.get(name)
+    if (position !== undefined && position <= applied) this.#absent.delete(name)
   }
 
   /** Takes what the store says of a name, unless it is known already. */
-  learn(name: string, dirent: Dirent | undefined): void {
-    if (!this.#complete && !this.#names.has(name)) this.#names.set(name, dirent)
+  learn(name: string, dirent: Dirent | undefined, position: Position): void {
+    if (this.#complete || this.#names.has(name) || this.#absent.has(name)) return
+    if (dirent === undefined) this.#absent.set(name, position)
+    else this.#names.set(name, dirent)
   }
 
   /** A listing is on its way: marks of absent names must stay. */
@@ -138,13 +151,12 @@ export class Directory {
   #finishListing(listed: readonly StoredName[]): void {
     // What is known here is newer than what the store said.
     for (const { name, dirent } of listed) {
-      if (!this.#names.has(name)) this.#names.set(name, dirent)
+      if (!this.#names.has(name) && !this.#absent.has(name)) this.#names.set(name, dirent)
     }
-    this.#order = []
-    for (const [name, dirent] of this.#names) {
-      if (dirent === undefined) this.#names.delete(name)
-      else this.#order.push({ name, cookie: dirent.cookie, dirent })
-    }
+    this.#absent.clear()
+    this.#order = Array.from(this.#names, ([name, dirent]) => {
+      return { name, cookie: dirent.cookie, dirent }
+    })
     this.#order.sort((a, b) => a.cookie - b.cookie)
     this.#gone = 0
     this.#listed = undefined

@@ -135,7 +135,7 @@ export class LiveTree implements Tree {
 
   removeDirent(parent: Ino, name: string): void {
     const directory = this.directoryOf(this.node(parent))
-    if (directory.remove(name)) this.releaseWhenApplied(() => directory.forgetAbsent(name))
+    if (directory.remove(name, this.position)) this.#forgetAbsentLater(directory, name)
   }
 
   /** The directory with all its names. */
@@ -295,8 +295,14 @@ export class LiveTree implements Tree {
     if (found?.inode !== undefined) this.#learnInode(found.inode)
     const directory = this.#nodes.get(parent)?.directory
     if (directory === undefined) return
-    directory.learn(name, found?.dirent)
-    if (found === undefined) this.releaseWhenApplied(() => directory.forgetAbsent(name))
+    directory.learn(name, found?.dirent, this.position)
+    if (found === undefined) this.#forgetAbsentLater(directory, name)
+  }
+
+  #forgetAbsentLater(directory: Directory, name: string): void {
+    this.releaseWhenApplied(() => {
+      directory.forgetAbsent(name, this.#applied)
+    })
   }
 
   #learnListing(answer: Loaded & { kind: 'listing' }): void {
