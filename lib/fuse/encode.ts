@@ -227,7 +227,7 @@ export function encodeInit(out: Buffer, unique: number, reply: InitReply, at = 0
 /**
  * Entries of a readdir or readdirplus reply, as many as fit.
  *
- * `begin`, then `add` (or, for readdirplus, `addPlus` and `addDots`) until one returns false,
+ * `begin`, then `add` (or, for readdirplus, `addPlus` and `addBare`) until one returns false,
  * then `finish`. A reply without entries means the end of the directory.
  */
 export class DirentWriter {
@@ -293,8 +293,8 @@ export class DirentWriter {
     putI64(out, at + 8, cookie)
     putU32(out, at + 16, name.length)
     putU32(out, at + 20, (mode & S_IF.MT) >>> 12)
-    const nul = at + OUT_SIZE.DIRENT + putName(out, at + OUT_SIZE.DIRENT, name) - 1
-    out.fill(0, nul, next)
+    putName(out, at + OUT_SIZE.DIRENT, name)
+    for (let i = at + OUT_SIZE.DIRENT + name.length; i < next; i++) out[i] = 0
     this.#position = next
     return true
   }
@@ -341,6 +341,7 @@ export function encodeNotifyInvalEntry(
   putU32(out, start + 8, name.length)
   putU32(out, start + 12, flags)
   putName(out, start + OUT_SIZE.NOTIFY_INVAL_ENTRY, name)
+  out[at + total - 1] = 0
   return total
 }
 
@@ -360,6 +361,7 @@ export function encodeNotifyDelete(
   putU32(out, start + 16, name.length)
   putU32(out, start + 20, 0)
   putName(out, start + OUT_SIZE.NOTIFY_DELETE, name)
+  out[at + total - 1] = 0
   return total
 }
 

@@ -52,12 +52,10 @@ export function putHeader(
   putI64(out, at + 8, unique)
 }
 
-/** Writes the bytes of a name and the NUL after it. @returns how many these are */
-export function putName(out: Buffer, at: number, name: string): number {
+/** Writes the bytes of a name, without a NUL. */
+export function putName(out: Buffer, at: number, name: string): void {
   const length = name.length
   for (let i = 0; i < length; i++) out[at + i] = name.charCodeAt(i)
-  out[at + length] = 0
-  return length + 1
 }
 
 /** Writes a time to live: the seconds at one place, the nanoseconds after them at another. */
