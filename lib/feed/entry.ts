@@ -124,3 +124,9 @@ export interface LoggedEntry {
 export const HASH_SIZE = 32
 /** What the first entry of a history has for a predecessor. */
 export const NO_HASH = Buffer.alloc(HASH_SIZE)
+
+/** The same entry behind another predecessor. */
+export function withPrevious(entry: Entry, previous: Buffer): Entry {
+  const { volume, epoch, index, time, change } = entry
+  return { volume, epoch, index, previous, time, change }
+}

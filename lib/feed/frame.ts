@@ -17,7 +17,7 @@ import type { Position, SessionId, VolumeId } from '../ids.ts'
 import { RoostError } from '../errors.ts'
 import { ByteReader, ByteWriter } from '../util/bytes.ts'
 import { sha256 } from '../util/hash.ts'
-import { HASH_SIZE, type Entry, type LoggedEntry } from './entry.ts'
+import { HASH_SIZE, withPrevious, type Entry, type LoggedEntry } from './entry.ts'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
 
 export const FRAME_MAGIC = 0x4d524652
@@ -69,7 +69,7 @@ export function encodeFrame(out: ByteWriter, input: FrameInput): EncodedFrame {
     const at = out.position
     out.u32(0)
     const previous = last.get(entry.volume)
-    encodeEntry(out, previous === undefined ? entry : { ...entry, previous })
+    encodeEntry(out, previous === undefined ? entry : withPrevious(entry, previous))
     out.patchU32(at, out.position - at - 4)
     const hash = sha256(out.view().subarray(at + 4))
     hashes.push(hash)

@@ -290,8 +290,7 @@ export class Dispatcher {
     }
     const wanted = lockOf(request)
     if (request.op === 'getlk') {
-      const held =
-        wanted.type === 'unlock' ? undefined : locks.getlk(nodeid, { ...wanted, type: wanted.type })
+      const held = wanted.type === 'unlock' ? undefined : locks.getlk(nodeid, wanted, wanted.type)
       return this.#replies.lock(unique, held)
     }
     if (request.op === 'setlk') locks.setlk(nodeid, wanted)

@@ -115,7 +115,7 @@ export class DurableTree implements Tree {
     const key = keys.direntKey(parent, name)
     if (!this.#dirents.has(key) && this.#store.get(key) === undefined) this.#bornNames.add(key)
     this.#dirents.set(key, dirent)
-    const listed = records.encodeListed({ ...dirent, name })
+    const listed = records.encodeListed(name, dirent)
     this.#keys.set(keys.listingKey(parent, dirent.cookie), listed)
   }
 

@@ -85,7 +85,7 @@ export function decodeDirent(bytes: Buffer): Dirent {
   return { ino: input.u53() as Ino, type: input.u32(), cookie: input.u53() as Index }
 }
 
-export function encodeListed({ ino, type, cookie, name }: ListedName): Buffer {
+export function encodeListed(name: string, { ino, type, cookie }: Dirent): Buffer {
   return encoded(out => {
     out.u53(ino)
     out.u32(type)

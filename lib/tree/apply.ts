@@ -72,7 +72,9 @@ function applyMakeRoot(tree: Tree, entry: Entry, change: ChangeOf<'makeRoot'>): 
   const ino = rootInoOf(entry.volume)
   const { uid, gid } = change
   noteCounter(tree, entry.volume, ino)
-  tree.putInode(newInode(entry, { ino, mode: change.mode, uid, gid, parent: 0, name: '' }))
+  const { mode } = change
+  const made = { ino, mode, uid, gid, rdev: 0, fileClass: 'general', target: '' } as const
+  tree.putInode(newInode(entry, made, 0, ''))
 }
 
 function applyCreate(tree: Tree, entry: Entry, change: ChangeOf<'create'>): void {
@@ -80,8 +82,7 @@ function applyCreate(tree: Tree, entry: Entry, change: ChangeOf<'create'>): void
   const ofDirectory = (mode & S_IFMT) === S_IFDIR
   if (volumeOf(ino) === entry.volume) {
     noteCounter(tree, entry.volume, ino)
-    const place = ofDirectory ? { parent, name } : { parent: 0 as const, name: '' }
-    tree.putInode(newInode(entry, { ...change, ...place }))
+    tree.putInode(newInode(entry, change, ofDirectory ? parent : 0, ofDirectory ? name : ''))
   } else {
     const record = tree.volume(entry.volume)
     record.nextVolume = Math.max(record.nextVolume, volumeOf(ino) + 1)
@@ -215,11 +216,10 @@ function noteCounter(tree: Tree, volume: VolumeId, ino: Ino): void {
   record.nextCounter = Math.max(record.nextCounter, counterOf(ino) + 1)
 }
 
-type NewInode = Pick<Inode, 'ino' | 'mode' | 'uid' | 'gid' | 'parent' | 'name'> &
-  Partial<Pick<Inode, 'rdev' | 'fileClass' | 'target'>>
+type NewInode = Pick<Inode, 'ino' | 'mode' | 'uid' | 'gid' | 'rdev' | 'fileClass' | 'target'>
 
-function newInode(entry: Entry, made: NewInode): Inode {
-  const { ino, mode, uid, gid, parent, name, rdev = 0, target = '' } = made
+function newInode(entry: Entry, made: NewInode, parent: Ino | 0, name: string): Inode {
+  const { ino, mode, uid, gid, rdev, fileClass, target } = made
   return {
     ino,
     generation: entry.epoch,
@@ -233,7 +233,7 @@ function newInode(entry: Entry, made: NewInode): Inode {
     atime: entry.time,
     mtime: entry.time,
     ctime: entry.time,
-    fileClass: made.fileClass ?? 'general',
+    fileClass,
     target,
     parent,
     name

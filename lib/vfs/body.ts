@@ -69,7 +69,14 @@ export interface LivePiece extends Piece {
 }
 
 function cut(piece: LivePiece, offset: number, length: number): LivePiece {
-  return { ...piece, offset, length, sourceOffset: piece.sourceOffset + (offset - piece.offset) }
+  const { source, sealed } = piece
+  return {
+    offset,
+    length,
+    source,
+    sourceOffset: piece.sourceOffset + (offset - piece.offset),
+    sealed
+  }
 }
 
 export class Body {
@@ -176,7 +183,7 @@ export class Body {
     const before = pieces.at(-1)
     if (before !== undefined && canAppend(before, start)) {
       before.source.append(bytes)
-      pieces[pieces.length - 1] = { ...before, length: before.length + bytes.length }
+      pieces[pieces.length - 1] = cut(before, before.offset, before.length + bytes.length)
       return before.source
     }
     const around = piecesIn(pieces, start, end)[0]

@@ -2,7 +2,7 @@
 
 import { FsError } from '../errors.ts'
 import type { Ino } from '../ids.ts'
-import type { Lock, LockProbe } from './lock-table.ts'
+import type { Lock } from './lock-table.ts'
 import type { VfsParts } from './parts.ts'
 
 /** A lock request: a type of 'unlock' frees the range. */
@@ -18,14 +18,14 @@ export class LockOperations {
   }
 
   /** The lock in the way, or undefined. */
-  getlk(ino: Ino, probe: LockProbe): Lock | undefined {
-    return this.#parts.locks.test(ino, probe)
+  getlk(ino: Ino, request: LockRequest, type: Lock['type']): Lock | undefined {
+    return this.#parts.locks.test(ino, lockOf(request, type))
   }
 
   /** @throws FsError EAGAIN the lock is held, ENOLCK too many locks */
   setlk(ino: Ino, request: LockRequest): void {
     if (request.type === 'unlock') return this.#parts.locks.release(ino, request)
-    if (!this.#parts.locks.acquire(ino, { ...request, type: request.type })) {
+    if (!this.#parts.locks.acquire(ino, lockOf(request, request.type))) {
       throw new FsError('EAGAIN')
     }
   }
@@ -41,7 +41,7 @@ export class LockOperations {
       this.#parts.locks.release(ino, request)
       return true
     }
-    const outcome = this.#parts.locks.wait(ino, { ...request, type: request.type }, unique)
+    const outcome = this.#parts.locks.wait(ino, lockOf(request, request.type), unique)
     if (outcome === 'deadlock') throw new FsError('EDEADLK')
     return outcome === 'granted'
   }
@@ -73,4 +73,8 @@ export class LockOperations {
   takeGranted(): number[] {
     return this.#parts.locks.takeGranted()
   }
+}
+
+function lockOf({ kind, owner, start, end, pid }: LockRequest, type: Lock['type']): Lock {
+  return { kind, owner, start, end, pid, type }
 }

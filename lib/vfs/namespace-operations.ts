@@ -82,33 +82,27 @@ export class NamespaceOperations {
     const type = mode & S_IFMT
     const inherits = (directory.attr.mode & S_ISGID) !== 0
     const gid = inherits ? directory.attr.gid : caller.gid
-    const made = {
+    const madeMode = inherits && type === S_IFDIR ? mode | S_ISGID : mode
+    const { uid } = caller
+    if (type === S_IFDIR && this.#makesVolume(directory)) {
+      return this.#makeVolume(parent, name, { mode: madeMode, uid, gid })
+    }
+    const ino = inoOf(volumeOf(parent), this.#parts.tree.volume(volumeOf(parent)).nextCounter)
+    const rule = type === S_IFREG ? this.ruleFor(directory, name) : undefined
+    this.#record(parent, {
+      kind: 'create',
       parent,
       name,
-      mode: inherits && type === S_IFDIR ? mode | S_ISGID : mode,
-      uid: caller.uid,
-      gid
-    }
-    if (type === S_IFDIR && this.#makesVolume(directory)) return this.#makeVolume(made)
-    const volume = volumeOf(parent)
-    const ino = inoOf(volume, this.#parts.tree.volume(volume).nextCounter)
-    const { fileClass, lockless } = this.ruleFor(directory, name)
-    const isFile = type === S_IFREG
-    this.#parts.recorder.record([
-      {
-        volume,
-        change: {
-          kind: 'create',
-          ...made,
-          ino,
-          rdev,
-          fileClass: isFile ? fileClass : 'general',
-          target
-        }
-      }
-    ])
+      ino,
+      mode: madeMode,
+      uid,
+      gid,
+      rdev,
+      fileClass: rule?.fileClass ?? 'general',
+      target
+    })
     const node = this.#parts.tree.node(ino)
-    node.lockless = isFile && lockless
+    node.lockless = rule?.lockless === true
     return node
   }
 
@@ -232,28 +226,18 @@ export class NamespaceOperations {
     return depth
   }
 
-  #makeVolume(made: {
-    readonly parent: Ino
-    readonly name: string
-    readonly mode: number
-    readonly uid: number
-    readonly gid: number
-  }): Node {
+  #makeVolume(
+    parent: Ino,
+    name: string,
+    { mode, uid, gid }: { readonly mode: number; readonly uid: number; readonly gid: number }
+  ): Node {
     const volume = this.#parts.tree.volume(ROOT_VOLUME).nextVolume as VolumeId
     if (volume > VOLUME_ID_MAX) throw new FsError('ENOSPC')
     this.#parts.tree.volume(volume)
     const ino = rootInoOf(volume)
-    const { mode, uid, gid } = made
-    const name = {
-      kind: 'create',
-      ...made,
-      ino,
-      rdev: 0,
-      fileClass: 'general',
-      target: ''
-    } as const
+    const made = { parent, name, ino, mode, uid, gid, rdev: 0, target: '' }
     this.#parts.recorder.record([
-      { volume: ROOT_VOLUME, change: name },
+      { volume: ROOT_VOLUME, change: { kind: 'create', fileClass: 'general', ...made } },
       { volume, change: { kind: 'makeRoot', mode, uid, gid } }
     ])
     return this.#parts.tree.node(ino)

@@ -6,7 +6,7 @@
  */
 
 import { FsError, RoostError } from '../errors.ts'
-import { NO_HASH, type Change, type LoggedEntry } from '../feed/entry.ts'
+import { NO_HASH, withPrevious, type Change } from '../feed/entry.ts'
 import type { Appendable } from '../feed/feed-writer.ts'
 import type { Epoch, Index, Position, VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
@@ -81,8 +81,12 @@ export class Recorder {
   #apply({ entry, bodies }: Appendable, hash: Buffer): void {
     // Entries of one volume in one frame follow each other; only the first knew its predecessor.
     const previous = this.#tree.volume(entry.volume).hash
-    const logged: LoggedEntry = { entry: { ...entry, previous }, hash, bodies: bodies as Buffer[] }
-    applyEntry(this.#tree, logged)
+    const follows = entry.previous === previous
+    applyEntry(this.#tree, {
+      entry: follows ? entry : withPrevious(entry, previous),
+      hash,
+      bodies: bodies as Buffer[]
+    })
     this.#begun.set(entry.volume, entry.epoch)
     this.#ends.set(entry.volume, this.#journal.end)
   }
