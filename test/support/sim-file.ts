@@ -126,7 +126,8 @@ export class SimFile {
 /** A copy of what the caller may change; what is all zeros is not copied. */
 function keptOf(bytes: Uint8Array): Uint8Array {
   const zeros = ZEROS.subarray(0, bytes.byteLength)
-  return zeros.equals(bytes) ? zeros : bytes.slice()
+  // Not slice: that of a Buffer is no copy.
+  return zeros.equals(bytes) ? zeros : new Uint8Array(bytes)
 }
 
 function apply(target: SimBytes, change: Change): void {
