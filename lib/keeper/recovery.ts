@@ -7,7 +7,7 @@
  * checkpoint lets the old feeds go, so that the new session begins with a feed of its own.
  */
 
-import { feedDirectoryOf, FEEDS_DIRECTORY, firstFrameOf } from '../feed/segment.ts'
+import { feedDirectoryOf, FEEDS_DIRECTORY, firstFrameOf, segmentPathOf } from '../feed/segment.ts'
 import { scanFeed, segmentsOf, type FeedTail } from '../feed/feed-scan.ts'
 import type { Frame } from '../feed/frame.ts'
 import { NO_HASH } from '../feed/entry.ts'
@@ -66,6 +66,7 @@ export async function recover(disk: Disk, files: KeeperFiles): Promise<RecoveryR
   const tornTails: string[] = []
   for (const session of sessionsOf(disk)) {
     if (session < checkpoint.session) continue
+    await syncFeed(disk, session)
     const from = session === checkpoint.session ? checkpoint : feedStart(session)
     const attested = session === applied.session ? applied.position : (0 as Position)
     const tail = await replay.run(session, scanFeed(disk, session, from, attested))
@@ -76,6 +77,22 @@ export async function recover(disk: Disk, files: KeeperFiles): Promise<RecoveryR
   }
   await replay.finish()
   return { entriesApplied: replay.entriesApplied, tornTails }
+}
+
+/**
+ * Makes what is read now what a power cut leaves: after a mere kill the end of a feed is in the
+ * page cache only, and the store must not get ahead of it.
+ */
+async function syncFeed(disk: Disk, session: SessionId): Promise<void> {
+  for (const segment of segmentsOf(disk, session)) {
+    const file = disk.open(segmentPathOf(session, segment), 'existing')
+    try {
+      await file.sync()
+    } finally {
+      file.close()
+    }
+  }
+  await disk.syncDirectory(feedDirectoryOf(session))
 }
 
 class Replay {
@@ -148,7 +165,7 @@ export function removeFeed(disk: Disk, session: SessionId): void {
 export function removeSegmentsBefore(disk: Disk, session: SessionId, segment: number): void {
   for (const number of segmentsOf(disk, session)) {
     if (number < segment) {
-      disk.remove(`${feedDirectoryOf(session)}/${String(number).padStart(8, '0')}.seg`)
+      disk.remove(segmentPathOf(session, number))
     }
   }
 }
