@@ -54,10 +54,12 @@ export class DurableTree implements Tree {
   #contents = new Map<Ino, ContentChange[]>()
   #bodies = new Map<BlobId, Buffer>()
   #keys = new Map<string, Buffer | undefined>()
-  /** Inodes that only this batch has seen: no key and no file of theirs exists. */
+  /** Inodes that only this batch has seen: no key of theirs exists, nor a file if `#isClean`. */
   #born = new Set<Ino>()
   /** Keys of names likewise. */
   #bornNames = new Set<string>()
+  /** Whether no file can be left of a batch that a crash or a refusal kept out of the store. */
+  #isClean = false
 
   constructor(store: Store) {
     this.#store = store
@@ -164,7 +166,8 @@ export class DurableTree implements Tree {
 
   dropContent(ino: Ino): void {
     this.#contents.delete(ino)
-    if (!this.#born.has(ino)) this.#keys.set(keys.containerGarbageKey(ino), Buffer.alloc(0))
+    if (this.#isClean && this.#born.has(ino)) return
+    this.#keys.set(keys.containerGarbageKey(ino), Buffer.alloc(0))
   }
 
   references(blob: BlobId): number {
@@ -199,6 +202,7 @@ export class DurableTree implements Tree {
     this.#keys = new Map()
     this.#born = new Set()
     this.#bornNames = new Set()
+    this.#isClean = true
     return changes
   }
 
@@ -225,10 +229,10 @@ export class DurableTree implements Tree {
         this.#keys.set(keys.blobGarbageKey(blob), undefined)
         if (body === undefined) adopts.push(blob)
         else puts.set(blob, body)
-      } else if (existed || body === undefined) {
+      } else if (existed || body === undefined || !this.#isClean) {
         this.#keys.set(keys.blobKey(blob), undefined)
         this.#keys.set(keys.blobGarbageKey(blob), Buffer.alloc(0))
-        if (!existed) adopts.push(blob)
+        if (!existed && body === undefined) adopts.push(blob)
       }
     }
     return [puts, adopts]
