@@ -3,7 +3,9 @@
  *
  * A blob that rode in the log is put here when the entry that names it is applied, and is synced
  * before the log goes. A larger one is staged: written and synced under another name first, since
- * history may name it only when it cannot be lost, and adopted when that entry is applied.
+ * history may name it only when it cannot be lost, and adopted when that entry is applied. Whoever
+ * staged a blob has a claim on it until `unstage`: between the two the file stays, even when what
+ * named it elsewhere is deleted.
  *
  * The first read since the start checks the hash. What does not match is never handed out.
  */
@@ -24,12 +26,19 @@ const CACHE_BYTES_MAX = 16 * 1024 * 1024
 /** Blobs remembered as checked; some 100 bytes each. */
 const VERIFIED_MAX = 200_000
 
+interface Claim {
+  count: number
+  /** Resolves when the staged file is durable. */
+  readonly written: Promise<void>
+}
+
 export class BlobStore {
   readonly #disk: Disk
   readonly #cache = new LruMap<BlobId, Buffer>(CACHE_BYTES_MAX, bytes => bytes.length)
   readonly #verified = new LruMap<BlobId, true>(VERIFIED_MAX, () => 1)
   readonly #reading = new Map<BlobId, Promise<Buffer>>()
   readonly #damaged = new Map<BlobId, string>()
+  readonly #claims = new Map<BlobId, Claim>()
 
   constructor(disk: Disk) {
     this.#disk = disk
@@ -54,9 +63,50 @@ export class BlobStore {
     this.#damaged.delete(blob)
   }
 
-  /** Writes a blob so that it is durable when this resolves, before history names it. */
+  /**
+   * Writes a blob so that it is durable when this resolves, before history names it.
+   *
+   * @throws what the disk throws; nothing is claimed then
+   */
   async stage(blob: BlobId, bytes: Uint8Array): Promise<void> {
-    if (this.#disk.exists(stagedPathOf(blob))) return
+    let claim = this.#claims.get(blob)
+    if (claim === undefined) {
+      claim = { count: 0, written: this.#writeStaged(blob, bytes) }
+      this.#claims.set(blob, claim)
+    }
+    claim.count++
+    try {
+      await claim.written
+    } catch (error) {
+      if (this.#claims.get(blob) === claim) this.#claims.delete(blob)
+      throw error
+    }
+  }
+
+  /** Takes back one `stage`: the store names the blob, or nothing is going to. */
+  unstage(blob: BlobId): void {
+    const claim = this.#claims.get(blob)
+    if (claim === undefined || --claim.count > 0) return
+    this.#claims.delete(blob)
+    // It is still there when the blob had come to the store on another way as well.
+    if (this.#disk.exists(stagedPathOf(blob))) this.#disk.remove(stagedPathOf(blob))
+  }
+
+  /** Whether history may come to name the blob although the store does not. */
+  isStaged(blob: BlobId): boolean {
+    return this.#claims.has(blob)
+  }
+
+  async #writeStaged(blob: BlobId, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#writeDurably(blob, bytes)
+    } catch (error) {
+      if (this.#disk.exists(stagedPathOf(blob))) this.#disk.remove(stagedPathOf(blob))
+      throw error
+    }
+  }
+
+  async #writeDurably(blob: BlobId, bytes: Uint8Array): Promise<void> {
     const file = this.#disk.open(stagedPathOf(blob), 'create')
     try {
       file.truncate(0)

@@ -37,13 +37,14 @@ export class LoadAnswerer {
       if (load.kind === 'listing') await this.#answerListing(load.key, load.ino)
       else if (load.kind === 'blob') await this.#answerBlob(load.key, load.blob)
       else if (load.kind === 'stage') await this.#stage(load.key, load.ino, load.bytes)
+      else if (load.kind === 'unstage') this.#unstage(load.key, load.blob)
       else this.#answer(this.#answerNow(load))
     } catch (error) {
       this.#answer({ kind: 'failed', key: load.key, errno: this.#errnoFor(load, error) })
     }
   }
 
-  #answerNow(load: Exclude<Load, { kind: 'listing' | 'blob' | 'stage' }>): Loaded {
+  #answerNow(load: Exclude<Load, { kind: 'listing' | 'blob' | 'stage' | 'unstage' }>): Loaded {
     const { store, containers } = this.#keeper
     const { key } = load
     switch (load.kind) {
@@ -105,6 +106,11 @@ export class LoadAnswerer {
     const blob = sha256Hex(bytes) as BlobId
     await this.#keeper.blobs.stage(blob, bytes)
     this.#answer({ kind: 'stage', key, ino, blob })
+  }
+
+  #unstage(key: string, blob: BlobId): void {
+    this.#keeper.blobs.unstage(blob)
+    this.#answer({ kind: 'unstage', key })
   }
 
   #errnoFor(load: Load, error: unknown): number {

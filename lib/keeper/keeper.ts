@@ -224,11 +224,13 @@ export class Keeper {
 
   /** Deletes files that nothing names any more. @returns the keys that can go when synced */
   async #removeGarbage(): Promise<string[]> {
-    const blobs = await this.#store.range(...keys.BLOB_GARBAGE_RANGE, GARBAGE_MAX)
-    for (const [key] of blobs) this.blobs.remove(keys.blobOfKey(key))
+    const blobs = (await this.#store.range(...keys.BLOB_GARBAGE_RANGE, GARBAGE_MAX))
+      .map(([key]) => key)
+      .filter(key => !this.blobs.isStaged(keys.blobOfKey(key)))
+    for (const key of blobs) this.blobs.remove(keys.blobOfKey(key))
     const containers = await this.#store.range(...keys.CONTAINER_GARBAGE_RANGE, GARBAGE_MAX)
     for (const [key] of containers) this.containers.remove(keys.inoOfKey(key))
-    return [...blobs, ...containers].map(([key]) => key)
+    return [...blobs, ...containers.map(([key]) => key)]
   }
 
   async #reopen(): Promise<void> {

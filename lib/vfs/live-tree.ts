@@ -272,6 +272,7 @@ export class LiveTree implements Tree {
       case 'blob':
         return this.#learnBlob(answer.blob, answer.bytes)
       case 'stage':
+      case 'unstage':
       case 'failed':
     }
   }

@@ -44,6 +44,8 @@ export type Load =
       readonly ino: Ino
       readonly bytes: Uint8Array
     }
+  /** What was staged is named in the store now, or never will be: one `stage` is taken back. */
+  | { readonly kind: 'unstage'; readonly key: string; readonly blob: BlobId }
 
 /** An answer. A failure names an errno. */
 export type Loaded =
@@ -84,6 +86,7 @@ export type Loaded =
       readonly bytes: Uint8Array
     }
   | { readonly kind: 'stage'; readonly key: string; readonly ino: Ino; readonly blob: BlobId }
+  | { readonly kind: 'unstage'; readonly key: string }
   | { readonly kind: 'failed'; readonly key: string; readonly errno: number }
 
 export interface Loader {

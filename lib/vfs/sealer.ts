@@ -32,8 +32,11 @@ export class Sealer {
   /** Nodes whose bodies history does not know whole, in the order of their first write. */
   readonly #dirty = new Set<Node>()
   readonly #staging = new Map<string, Staging>()
+  /** Blobs that were staged for a node and are not sealed in the store yet. */
+  readonly #claims = new Map<Node, BlobId[]>()
   #stagingBytes = 0
   #stagings = 0
+  #unstagings = 0
   /** What was not sealed at the last call of `sealIdle`. */
   #idle: Node[] = []
 
@@ -56,6 +59,7 @@ export class Sealer {
   /** Forgets what was written, because nothing can read it any more. */
   discard(node: Node): void {
     this.#dirty.delete(node)
+    this.#releaseClaims(node)
   }
 
   /** @throws Wait when too much is under way */
@@ -78,7 +82,7 @@ export class Sealer {
   seal(node: Node): void {
     const { body } = node
     if (body?.dirty !== true || node.gone) {
-      this.#dirty.delete(node)
+      this.discard(node)
       return
     }
     if (node.sealErrno !== 0) {
@@ -88,7 +92,7 @@ export class Sealer {
     }
     this.#stageUnlessRiding(node)
     this.#record(node)
-    this.#dirty.delete(node)
+    this.discard(node)
   }
 
   /** As `seal`; what could not be kept stays written but not sealed. @throws Wait */
@@ -129,6 +133,9 @@ export class Sealer {
     this.#stagingBytes -= source.used
     if (answer.kind === 'stage') {
       source.becomeStored(answer.blob)
+      this.#claims.set(node, [...(this.#claims.get(node) ?? []), answer.blob])
+      // If nobody needs it any more, the next look at idle nodes finds that out.
+      this.#dirty.add(node)
     } else if (answer.kind === 'failed') {
       source.state = 'open'
       node.sealErrno = answer.errno
@@ -158,6 +165,19 @@ export class Sealer {
     this.#stagingBytes += source.used
     const { ino } = node.attr
     this.#parts.loader.load({ kind: 'stage', key, ino, bytes: source.bytes })
+  }
+
+  /** What was staged for the node is sealed by now, or nothing shows it any more. */
+  #releaseClaims(node: Node): void {
+    const blobs = this.#claims.get(node)
+    if (blobs === undefined) return
+    this.#claims.delete(node)
+    this.#parts.tree.releaseWhenApplied(() => {
+      for (const blob of blobs) {
+        const key = `unstage:${++this.#unstagings}`
+        this.#parts.loader.load({ kind: 'unstage', key, blob })
+      }
+    })
   }
 
   #record(node: Node): void {
