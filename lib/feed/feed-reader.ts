@@ -98,7 +98,8 @@ export class FeedReader {
   }
 
   #take(frame: Frame): Frame {
-    this.#position = (this.#position + frame.length) as Position
+    // A frame that fills its segment ends where the next one's header is.
+    this.#position = framePositionOf((this.#position + frame.length) as Position)
     this.#chain = frame.chain
     return frame
   }

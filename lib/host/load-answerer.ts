@@ -34,6 +34,8 @@ export class LoadAnswerer {
   /** Answers once, or several times for a listing. */
   async answer(load: Load): Promise<void> {
     try {
+      const { reopening } = this.#keeper
+      if (reopening !== undefined) await reopening.catch(() => undefined)
       if (load.kind === 'listing') await this.#answerListing(load.key, load.ino)
       else if (load.kind === 'blob') await this.#answerBlob(load.key, load.blob)
       else if (load.kind === 'stage') await this.#stage(load.key, load.ino, load.bytes)

@@ -13,6 +13,7 @@ import { BlobStore } from '../blob/blob-store.ts'
 import { FeedReader } from '../feed/feed-reader.ts'
 import { feedDirectoryOf, SEGMENT_SIZE, segmentOf, segmentPathOf } from '../feed/segment.ts'
 import { segmentsOf } from '../feed/feed-scan.ts'
+import { RoostError } from '../errors.ts'
 import type { Ino, Position, SessionId } from '../ids.ts'
 import type { Disk } from '../io/disk.ts'
 import { Containers } from '../store/containers.ts'
@@ -28,6 +29,8 @@ import * as recovery from './recovery.ts'
 const BATCH_BYTES_MAX = 4 * 1024 * 1024
 /** Bytes of zeros written at once when a segment is prepared. */
 const FILL_BYTES = 1024 * 1024
+/** Below this the store is not opened anew: it could fail, and then nothing could be read. */
+const REOPEN_BYTES_MIN = 24 * 1024 * 1024
 /** Keys of files to be deleted that are handled at once. */
 const GARBAGE_MAX = 10_000
 
@@ -49,6 +52,8 @@ export class Keeper {
   #checkpoint: FeedMark
   /** Set between a refused write and the next try. */
   #broken = false
+  #reopening: Promise<void> | undefined
+  readonly #preparing = new Map<number, Promise<void>>()
   /** A checkpoint, a batch and the reopening of the store exclude each other. */
   #busy: Promise<unknown> = Promise.resolve()
   readonly recovered: recovery.RecoveryReport
@@ -83,8 +88,6 @@ export class Keeper {
     } catch (error) {
       await store.close()
       throw error
-    } finally {
-      await disk.syncDirectory('')
     }
   }
 
@@ -99,6 +102,7 @@ export class Keeper {
     const start = recovery.feedStart(session)
     const keeper = new Keeper(options, files, start, recovered)
     disk.makeDirectory(feedDirectoryOf(session))
+    // Syncs everything, so the directories made here are durable before anything relies on them.
     await keeper.#writeCheckpoint(start)
     for (const old of recovery.sessionsOf(disk)) {
       if (old < session) recovery.removeFeed(disk, old)
@@ -124,6 +128,11 @@ export class Keeper {
     return this.#store
   }
 
+  /** While the store is being opened anew it cannot be read; settles when that is over. */
+  get reopening(): Promise<void> | undefined {
+    return this.#reopening
+  }
+
   /** Inodes that nothing names and that an ended session still had open. */
   async orphans(): Promise<Ino[]> {
     const [from, to] = keys.ORPHAN_RANGE
@@ -135,18 +144,10 @@ export class Keeper {
    * Applies what lies below `durable`, one batch at the most.
    *
    * @returns whether that was all
-   * @throws RoostError STORE_FAILED or what the disk throws; a later call tries again
+   * @throws RoostError STORE_FAILED, DISK_FULL or what the disk throws; a later call tries again
    */
   applyBatch(durable: Position): Promise<boolean> {
-    return this.#exclusively(async () => {
-      if (this.#broken) await this.#reopen()
-      try {
-        return await this.#applyBatch(durable)
-      } catch (error) {
-        this.#broken = true
-        throw error
-      }
-    })
+    return this.#exclusively(() => this.#onWholeStore(() => this.#applyBatch(durable)))
   }
 
   /**
@@ -155,11 +156,26 @@ export class Keeper {
    * @throws RoostError STORE_FAILED or what the disk throws; nothing is lost then
    */
   writeCheckpoint(): Promise<void> {
-    return this.#exclusively(() => this.#writeCheckpoint(this.#applied))
+    const task = (): Promise<void> => this.#writeCheckpoint(this.#applied)
+    return this.#exclusively(() => this.#onWholeStore(task))
   }
 
-  /** Makes a segment of the session's feed, filled with zeros, if it is not there. */
-  async prepareSegment(segment: number): Promise<void> {
+  /**
+   * Makes a segment of the session's feed, filled with zeros, if it is not there.
+   *
+   * @throws what the disk throws; a later call tries again
+   */
+  prepareSegment(segment: number): Promise<void> {
+    // Two that fill the same file would write zeros over what the first one's user has written.
+    let preparing = this.#preparing.get(segment)
+    if (preparing === undefined) {
+      preparing = this.#prepareSegment(segment).finally(() => this.#preparing.delete(segment))
+      this.#preparing.set(segment, preparing)
+    }
+    return preparing
+  }
+
+  async #prepareSegment(segment: number): Promise<void> {
     const path = segmentPathOf(this.session, segment)
     if (this.#disk.exists(path)) return
     const temporary = `${path}.new`
@@ -174,9 +190,7 @@ export class Keeper {
       throw error
     }
     file.close()
-    // The writer may have made one for itself in the meantime.
-    if (this.#disk.exists(path)) this.#disk.remove(temporary)
-    else this.#disk.rename(temporary, path)
+    this.#disk.rename(temporary, path)
     await this.#disk.syncDirectory(feedDirectoryOf(this.session))
   }
 
@@ -233,7 +247,24 @@ export class Keeper {
     return [...blobs, ...containers.map(([key]) => key)]
   }
 
+  /** Runs a task that writes to the store, which is opened anew if it refused the last write. */
+  async #onWholeStore<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#broken) {
+      this.#reopening = this.#reopen().finally(() => (this.#reopening = undefined))
+      await this.#reopening
+    }
+    try {
+      return await task()
+    } catch (error) {
+      this.#broken = true
+      throw error
+    }
+  }
+
   async #reopen(): Promise<void> {
+    if (this.#disk.space().freeBytes < REOPEN_BYTES_MIN) {
+      throw new RoostError('DISK_FULL', 'the store cannot be opened anew')
+    }
     await this.#store.close()
     this.#store = await this.#openStore()
     this.#tree = new DurableTree(this.#store)
