@@ -41,6 +41,8 @@ export class AttrOperations {
    */
   setattr(ino: Ino, request: AttrRequest): Node {
     const node = this.#parts.tree.node(ino)
+    // Only the kernel still knows it; nobody will ever see what is set.
+    if (node.gone) return node
     const { mode, uid, gid, size } = request
     if (size !== undefined) this.#prepareSize(node, size)
     const now = this.#parts.recorder.touch(volumeOf(ino))
@@ -54,7 +56,7 @@ export class AttrOperations {
       ...(atime !== undefined && { atime }),
       ...(mtime !== undefined && { mtime })
     }
-    if (Object.keys(attr).length === 0 || node.gone) return node
+    if (Object.keys(attr).length === 0) return node
     this.#parts.recorder.record([{ volume: volumeOf(ino), change: { kind: 'setattr', ino, attr } }])
     return node
   }

@@ -84,6 +84,8 @@ export class Body {
   #emptyFrom: number
   /** Whether the log's entries do not tell all of it. */
   #dirty = false
+  /** Writes since the last seal that did not go into memory which there was. */
+  #fragments = 0
 
   /** @param end no extent in the store reaches beyond here */
   constructor(end: number) {
@@ -92,6 +94,16 @@ export class Body {
 
   get dirty(): boolean {
     return this.#dirty
+  }
+
+  /** No more than half the pieces, and one, that a seal would have to name now. */
+  get fragments(): number {
+    return this.#fragments
+  }
+
+  /** That it is a body has to be told, even where it has no bytes. */
+  markDirty(): void {
+    this.#dirty = true
   }
 
   /** The first window of [offset, offset + length) that has to be loaded before it is used. */
@@ -154,6 +166,7 @@ export class Body {
       }
     }
     this.#dirty = this.dirtyPieces().length > 0
+    this.#fragments = 0
   }
 
   /** What no entry names yet, in order. */
@@ -191,6 +204,7 @@ export class Body {
       around.source.memory.set(bytes, around.sourceOffset + (start - around.offset))
       return around.source
     }
+    this.#fragments++
     const source = Source.open(bytes)
     const piece = { offset: start, length: bytes.length, source, sourceOffset: 0, sealed: false }
     replaceRange(pieces, start, end, cut, piece)

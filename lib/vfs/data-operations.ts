@@ -46,9 +46,10 @@ export class DataOperations {
     this.#sealer = sealer
   }
 
-  /** @throws FsError EISDIR, ENXIO not a regular file */
+  /** @throws FsError EISDIR; ESTALE history does not have the file any more */
   open(ino: Ino, flags: number): Handle {
     const node = this.#parts.tree.node(ino)
+    if (node.gone) throw new FsError('ESTALE')
     if (isDirectory(node.attr)) throw new FsError('EISDIR')
     if ((flags & O_TRUNC) !== 0 && (flags & O_ACCMODE) !== 0) this.truncate(node, 0)
     return this.#openHandle(node, flags)
@@ -91,10 +92,11 @@ export class DataOperations {
    * Writes all of `data`, at the end of the file with O_APPEND.
    *
    * @returns where it was written
-   * @throws FsError ENOSPC, EFBIG, EINVAL not a regular file
+   * @throws FsError ENOSPC, EFBIG, EINVAL not a regular file, ESTALE
    */
   write({ ino, offset, data, flags }: WriteRequest): number {
     const node = this.#parts.tree.node(ino)
+    if (node.gone) throw new FsError('ESTALE')
     if (!isRegular(node.attr)) throw new FsError('EINVAL')
     const at = (flags & O_APPEND) !== 0 ? node.attr.size : offset
     if (at + data.length > FILE_SIZE_MAX) throw new FsError('EFBIG')
@@ -103,7 +105,7 @@ export class DataOperations {
     if (becomesBody) this.#parts.tree.contentOf(node, 0, node.attr.size)
     if (hasBody(node)) this.#parts.tree.bodyOf(node, at, data.length)
     else this.#parts.tree.contentOf(node, at, data.length)
-    this.#sealer.makeRoom()
+    this.#sealer.makeRoom(node)
     if (!this.#parts.space.reserve(data.length + WRITE_OVERHEAD)) throw new FsError('ENOSPC')
     if (becomesBody) this.#becomeBody(node)
     if (hasBody(node)) this.#writeBody(node, at, data)
@@ -127,9 +129,14 @@ export class DataOperations {
     ])
   }
 
-  /** Brings into memory what a truncate to `size` needs. @throws Wait */
+  /** Brings into memory what a truncate to `size` needs. @throws Wait, FsError EIO, ENOSPC */
   prepareTruncate(node: Node, size: number): void {
     if (size >= node.attr.size) {
+      // Else a later write would have to carry all of a large hole into a body.
+      if (!hasBody(node) && outgrows(node, size)) {
+        this.#parts.tree.contentOf(node, 0, node.attr.size)
+        this.#becomeBody(node)
+      }
       if (hasBody(node)) this.#sealer.seal(node)
       return
     }
@@ -226,6 +233,7 @@ export class DataOperations {
     const bytes = Buffer.alloc(node.attr.size)
     this.#parts.tree.contentOf(node, 0, bytes.length).read(bytes, 0)
     node.body = new Body(0)
+    node.body.markDirty()
     if (bytes.length > 0) node.body.write(0, bytes)
     this.#sealer.noteWritten(node)
   }

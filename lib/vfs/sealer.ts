@@ -22,6 +22,9 @@ export const RIDING_BYTES_MAX = 64 * 1024
 /** Bytes on their way into blob files before writers have to wait. */
 const STAGING_BYTES_MAX = 32 * 1024 * 1024
 
+/** Pieces of a body before they are sealed unasked: an entry that names twice as many is small. */
+const FRAGMENTS_MAX = 2048
+
 interface Staging {
   readonly source: Source
   readonly node: Node
@@ -62,8 +65,13 @@ export class Sealer {
     this.#releaseClaims(node)
   }
 
-  /** @throws Wait when too much is under way */
-  makeRoom(): void {
+  /**
+   * Sees to it that the node may be written to.
+   *
+   * @throws Wait when too much is under way; FsError EIO, ENOSPC what was written cannot be kept
+   */
+  makeRoom(node: Node): void {
+    if ((node.body?.fragments ?? 0) >= FRAGMENTS_MAX) this.seal(node)
     if (this.#stagingBytes < STAGING_BYTES_MAX) return
     const [key] = this.#staging.keys()
     if (key !== undefined) throw new Wait(key)
