@@ -81,7 +81,6 @@ export class Keeper {
    * @throws RoostError FEED_DAMAGED, STORE_FAILED
    */
   static async open(options: KeeperOptions): Promise<Keeper> {
-    const { disk } = options
     const store = await options.openStore()
     try {
       return await Keeper.#start(options, store)

@@ -30,9 +30,13 @@ export interface SimReplicaOptions {
   readonly disk: SimDisk
   readonly store: SimStore
   readonly onAppend?: OnAppend
+  /** Bytes are to become a blob that does not ride in the log. */
+  readonly onStage?: (bytes: Uint8Array) => void
   /** Bytes that a write may still take; unlimited by default. */
   readonly space?: Space
   readonly volumeDepth?: number
+  /** Recovery is over, and nothing new has begun. */
+  readonly onRecovered?: (keeper: Keeper) => void
 }
 
 type Message =
@@ -75,6 +79,7 @@ export class SimReplica {
         load: load => {
           if (this.#asked.has(load.key)) return
           this.#asked.add(load.key)
+          if (load.kind === 'stage') options.onStage?.(load.bytes)
           this.#loads.push(structuredClone(load))
         }
       },
@@ -89,6 +94,7 @@ export class SimReplica {
   static async start(options: SimReplicaOptions): Promise<SimReplica> {
     const { disk, store } = options
     const keeper = await Keeper.open({ disk, openStore: () => store.open() })
+    options.onRecovered?.(keeper)
     const replica = new SimReplica(options, keeper)
     const orphans = await keeper.orphans()
     await replica.run(() => {
