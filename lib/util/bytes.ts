@@ -215,10 +215,10 @@ export class ByteReader {
 
   /** Reads what `ByteWriter.text` wrote. */
   text(): string {
-    const start = this.#position
+    // The length is left in place until all that it counts is known to be there.
     const length = this.u16()
-    if (length > this.remaining) this.#position = start
-    const at = this.#advance(length)
+    this.#position -= 2
+    const at = this.#advance(2 + length) + 2
     return this.#buffer.toString('latin1', at, at + length)
   }
 
