@@ -3,9 +3,10 @@
 import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import { join, resolve } from 'node:path'
-import { InvalidArgumentError, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { openControl } from '../admin/control.ts'
 import { readIdentity } from '../io/data-directory.ts'
+import type { LockKeeper } from '../fuse/thread-messages.ts'
 import { createLogger } from '../io/logger.ts'
 import { Replica } from '../replica.ts'
 import { EX_OK, EX_SOFTWARE, type Outcome } from './exit-codes.ts'
@@ -14,6 +15,7 @@ interface MountFlags {
   readonly data: string
   readonly daemon?: boolean
   readonly force?: boolean
+  readonly locks: LockKeeper
   readonly fuseFd?: number
 }
 
@@ -25,6 +27,11 @@ export function addMount(program: Command, outcome: Outcome): void {
     .requiredOption('--data <dir>', 'data directory')
     .option('--daemon', 'return when mounted, and serve in the background')
     .option('--force', 'unmount what an earlier run left at the mount point')
+    .addOption(
+      new Option('--locks <keeper>', 'who keeps locks: the kernel, or Roost itself')
+        .choices(['kernel', 'roost'])
+        .default('kernel')
+    )
     .option('--fuse-fd <fd>', 'serve this inherited FUSE device, which is mounted already', fdOf)
     .action(async (mountpoint: string, flags: MountFlags) => {
       const inBackground = flags.daemon === true
@@ -38,6 +45,7 @@ async function serve(mountpoint: string, flags: MountFlags): Promise<number> {
     dataDirectory: directory,
     mountpoint,
     force: flags.force === true,
+    lockKeeper: flags.locks,
     ...(flags.fuseFd !== undefined && { inheritedFd: flags.fuseFd }),
     logger: createLogger('replica')
   })

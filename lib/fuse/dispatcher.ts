@@ -33,6 +33,8 @@ export interface DispatcherOptions {
   readonly progress: FeedProgress
   readonly invalidator: Invalidator
   readonly space: Space
+  /** Whether locks are kept here; else the kernel keeps them and need not tell of closes. */
+  readonly keepsLocks: boolean
   readonly log: (level: 'warn' | 'error', message: string) => void
 }
 
@@ -43,6 +45,7 @@ export class Dispatcher {
   readonly #progress: FeedProgress
   readonly #invalidator: Invalidator
   readonly #space: Space
+  readonly #keepsLocks: boolean
   readonly #log: DispatcherOptions['log']
   #unknownErrors = 0
 
@@ -53,6 +56,7 @@ export class Dispatcher {
     this.#progress = options.progress
     this.#invalidator = options.invalidator
     this.#space = options.space
+    this.#keepsLocks = options.keepsLocks
     this.#log = options.log
   }
 
@@ -160,6 +164,7 @@ export class Dispatcher {
       case 'fsyncdir':
         return this.#fsync(request)
       case 'flush':
+        if (!this.#keepsLocks) return this.#replies.error(unique, ERRNO.ENOSYS)
         this.#vfs.locks.flush(nodeid, request.lockOwner)
         return this.#replies.empty(unique)
       case 'release':

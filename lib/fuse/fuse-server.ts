@@ -42,15 +42,16 @@ const IDLE_MS = 1000
 
 const WANTED_FLAGS =
   INIT_FLAG.ASYNC_READ |
-  INIT_FLAG.POSIX_LOCKS |
   INIT_FLAG.ATOMIC_O_TRUNC |
-  INIT_FLAG.FLOCK_LOCKS |
   INIT_FLAG.DO_READDIRPLUS |
   INIT_FLAG.READDIRPLUS_AUTO |
   INIT_FLAG.PARALLEL_DIROPS |
   INIT_FLAG.CACHE_SYMLINKS |
   INIT_FLAG.NO_OPENDIR_SUPPORT |
   INIT_FLAG.EXPLICIT_INVAL_DATA
+
+/** With these the kernel asks for every lock. */
+const LOCK_FLAGS = INIT_FLAG.POSIX_LOCKS | INIT_FLAG.FLOCK_LOCKS
 
 const OPCODE_NAMES = new Map<number, string>(
   Object.entries(OPCODE).map(([name, code]) => [code, name])
@@ -150,9 +151,13 @@ export class FuseServer {
     }
   }
 
+  get #keepsLocks(): boolean {
+    return this.#input.lockKeeper === 'roost'
+  }
+
   #init(request: InitRequest): void {
     const outcome = negotiateInit(request, {
-      flags: WANTED_FLAGS,
+      flags: this.#keepsLocks ? WANTED_FLAGS | LOCK_FLAGS : WANTED_FLAGS,
       flags2: 0,
       maxWrite: MIB,
       maxReadahead: MIB,
@@ -275,6 +280,7 @@ export class FuseServer {
       parking: this.#parking,
       progress: this.#progress,
       space: this.#space,
+      keepsLocks: this.#keepsLocks,
       invalidator: {
         invalInode: (ino, offset, length) => {
           const message = Buffer.allocUnsafeSlow(64)

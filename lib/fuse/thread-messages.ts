@@ -8,6 +8,12 @@
 import type { Ino, Position, SessionId } from '../ids.ts'
 import type { Load, Loaded } from '../vfs/ports.ts'
 
+/**
+ * Who keeps fcntl locks and flocks. The kernel can as long as nobody else serves the store: then
+ * a lock costs no request, and nor does a close. With several replicas Roost has to.
+ */
+export type LockKeeper = 'kernel' | 'roost'
+
 export interface FuseThreadInput {
   readonly fuseFd: number
   readonly wakeFd: number
@@ -16,6 +22,7 @@ export interface FuseThreadInput {
   /** Of the feed's FeedProgress. */
   readonly progress: SharedArrayBuffer
   readonly volumeDepth: number
+  readonly lockKeeper: LockKeeper
   /** Who the root directory of an empty store belongs to. */
   readonly owner: { readonly uid: number; readonly gid: number }
   /** Inodes that an earlier session left open without a name. */

@@ -12,11 +12,11 @@ import { delay } from '../io/timer.ts'
 import type { Keeper } from '../keeper/keeper.ts'
 
 /** How long changes gather before they are applied. */
-const GATHER_MS = 200
+const GATHER_MS = 1000
 /** How often waiting changes are looked at meanwhile. */
-const LOOK_MS = 20
+const LOOK_MS = 50
 /** Bytes of log that do not wait any longer. */
-const LAG_BYTES = 2 * 1024 * 1024
+const LAG_BYTES = 8 * 1024 * 1024
 /** Bytes of log between checkpoints. */
 const CHECKPOINT_BYTES = 64 * 1024 * 1024
 /** How long to wait after a failure, mostly a full disk. */
