@@ -9,7 +9,7 @@
 import { join, resolve } from 'node:path'
 import type { FuseMount } from './fuse/mount.ts'
 import { isFsname, openMount } from './fuse/mount.ts'
-import type { LockKeeper } from './fuse/thread-messages.ts'
+import type { ServingMode } from './fuse/thread-messages.ts'
 import { Serving } from './host/serving.ts'
 import type { Status } from './host/status.ts'
 import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
@@ -27,8 +27,8 @@ export interface ReplicaOptions {
   readonly mountpoint: string
   /** Unmount what an earlier run left at the mount point. */
   readonly force: boolean
-  /** Who keeps locks; the kernel where this is not given, which only one replica allows. */
-  readonly lockKeeper?: LockKeeper
+  /** 'single' where this is not given; see ServingMode. */
+  readonly mode?: ServingMode
   /** A FUSE device that is mounted already, handed over by a parent process. */
   readonly inheritedFd?: number
   readonly logger: Logger
@@ -121,7 +121,7 @@ export class Replica extends Resource {
       keeper,
       directory: this.#directory,
       volumeDepth: this.#identity.volumeDepth,
-      lockKeeper: this.#options.lockKeeper ?? 'kernel',
+      mode: this.#options.mode ?? 'single',
       fuseFd: mount.fd,
       logger: this.#options.logger,
       onEnded: (reason, isBroken) => {

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { openControl } from '../admin/control.ts'
 import { readIdentity } from '../io/data-directory.ts'
-import type { LockKeeper } from '../fuse/thread-messages.ts'
+import type { ServingMode } from '../fuse/thread-messages.ts'
 import { createLogger } from '../io/logger.ts'
 import { Replica } from '../replica.ts'
 import { EX_OK, EX_SOFTWARE, type Outcome } from './exit-codes.ts'
@@ -15,7 +15,7 @@ interface MountFlags {
   readonly data: string
   readonly daemon?: boolean
   readonly force?: boolean
-  readonly locks: LockKeeper
+  readonly mode: ServingMode
   readonly fuseFd?: number
 }
 
@@ -28,9 +28,9 @@ export function addMount(program: Command, outcome: Outcome): void {
     .option('--daemon', 'return when mounted, and serve in the background')
     .option('--force', 'unmount what an earlier run left at the mount point')
     .addOption(
-      new Option('--locks <keeper>', 'who keeps locks: the kernel, or Roost itself')
-        .choices(['kernel', 'roost'])
-        .default('kernel')
+      new Option('--mode <mode>', 'who keeps locks and open files: this kernel alone, or Roost')
+        .choices(['single', 'shared'])
+        .default('single')
     )
     .option('--fuse-fd <fd>', 'serve this inherited FUSE device, which is mounted already', fdOf)
     .action(async (mountpoint: string, flags: MountFlags) => {
@@ -45,7 +45,7 @@ async function serve(mountpoint: string, flags: MountFlags): Promise<number> {
     dataDirectory: directory,
     mountpoint,
     force: flags.force === true,
-    lockKeeper: flags.locks,
+    mode: flags.mode,
     ...(flags.fuseFd !== undefined && { inheritedFd: flags.fuseFd }),
     logger: createLogger('replica')
   })

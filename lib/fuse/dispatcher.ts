@@ -9,7 +9,7 @@
 
 import { ERRNO, errnoOf, FsError, RoostError } from '../errors.ts'
 import type { FeedProgress } from '../feed/feed-progress.ts'
-import type { Position } from '../ids.ts'
+import type { Ino, Position } from '../ids.ts'
 import { isDirectory } from '../tree/inode.ts'
 import { InvariantError } from '../util/assert.ts'
 import type { AttrRequest } from '../vfs/attr-operations.ts'
@@ -22,6 +22,7 @@ import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, RELEASE_FLAG } from './abi.ts'
 import type { Parking } from './parking.ts'
 import type { Replies } from './replies.ts'
 import type * as ask from './request.ts'
+import type { ServingMode } from './thread-messages.ts'
 
 /** Errors that are logged with their stack before only their number is counted. */
 const LOGGED_ERRORS_MAX = 20
@@ -33,8 +34,7 @@ export interface DispatcherOptions {
   readonly progress: FeedProgress
   readonly invalidator: Invalidator
   readonly space: Space
-  /** Whether locks are kept here; else the kernel keeps them and need not tell of closes. */
-  readonly keepsLocks: boolean
+  readonly mode: ServingMode
   readonly log: (level: 'warn' | 'error', message: string) => void
 }
 
@@ -45,7 +45,7 @@ export class Dispatcher {
   readonly #progress: FeedProgress
   readonly #invalidator: Invalidator
   readonly #space: Space
-  readonly #keepsLocks: boolean
+  readonly #mode: ServingMode
   readonly #log: DispatcherOptions['log']
   #unknownErrors = 0
 
@@ -56,7 +56,7 @@ export class Dispatcher {
     this.#progress = options.progress
     this.#invalidator = options.invalidator
     this.#space = options.space
-    this.#keepsLocks = options.keepsLocks
+    this.#mode = options.mode
     this.#log = options.log
   }
 
@@ -116,10 +116,9 @@ export class Dispatcher {
       case 'lookup':
         return this.#lookup(request)
       case 'forget':
-        return this.#vfs.forget(request.nodeid, request.nlookup)
+        return this.#forget([request])
       case 'batchForget':
-        for (const { nodeid, nlookup } of request.forgets) this.#vfs.forget(nodeid, nlookup)
-        return
+        return this.#forget(request.forgets)
       case 'getattr':
         return this.#replies.attr(request.unique, this.#vfs.attrs.getattr(request.nodeid))
       case 'setattr':
@@ -153,6 +152,8 @@ export class Dispatcher {
     const { unique, nodeid } = request
     switch (request.op) {
       case 'open':
+        // The kernel then opens by itself from here on.
+        if (this.#mode === 'single') return this.#replies.error(unique, ERRNO.ENOSYS)
         return this.#open(request)
       case 'read': {
         const bytes = this.#vfs.data.read(nodeid, request.offset, request.size)
@@ -164,7 +165,7 @@ export class Dispatcher {
       case 'fsyncdir':
         return this.#fsync(request)
       case 'flush':
-        if (!this.#keepsLocks) return this.#replies.error(unique, ERRNO.ENOSYS)
+        if (this.#mode === 'single') return this.#replies.error(unique, ERRNO.ENOSYS)
         this.#vfs.locks.flush(nodeid, request.lockOwner)
         return this.#replies.empty(unique)
       case 'release':
@@ -181,6 +182,21 @@ export class Dispatcher {
         return this.#replies.empty(unique)
       default:
         this.#replies.error(unique, ERRNO.ENOSYS)
+    }
+  }
+
+  /** Each for itself, as one that has to wait runs again and must not be counted twice. */
+  #forget(forgets: readonly { readonly nodeid: Ino; readonly nlookup: number }[]): void {
+    for (const { nodeid, nlookup } of forgets) {
+      if (!this.#vfs.forget(nodeid, nlookup)) continue
+      this.attempt(
+        () => {
+          this.#vfs.data.dropForgotten(nodeid)
+        },
+        errno => {
+          this.#log('warn', `inode ${nodeid} stays until the next start: errno ${errno}`)
+        }
+      )
     }
   }
 

@@ -42,7 +42,6 @@ const IDLE_MS = 1000
 
 const WANTED_FLAGS =
   INIT_FLAG.ASYNC_READ |
-  INIT_FLAG.ATOMIC_O_TRUNC |
   INIT_FLAG.DO_READDIRPLUS |
   INIT_FLAG.READDIRPLUS_AUTO |
   INIT_FLAG.PARALLEL_DIROPS |
@@ -50,8 +49,11 @@ const WANTED_FLAGS =
   INIT_FLAG.NO_OPENDIR_SUPPORT |
   INIT_FLAG.EXPLICIT_INVAL_DATA
 
-/** With these the kernel asks for every lock. */
-const LOCK_FLAGS = INIT_FLAG.POSIX_LOCKS | INIT_FLAG.FLOCK_LOCKS
+/** Taken besides by mode. In 'shared' the kernel asks for every lock, and tells of every open. */
+const MODE_FLAGS = {
+  single: INIT_FLAG.NO_OPEN_SUPPORT,
+  shared: INIT_FLAG.POSIX_LOCKS | INIT_FLAG.FLOCK_LOCKS | INIT_FLAG.ATOMIC_O_TRUNC
+} as const
 
 const OPCODE_NAMES = new Map<number, string>(
   Object.entries(OPCODE).map(([name, code]) => [code, name])
@@ -76,6 +78,7 @@ export class FuseServer {
   /** When the oldest entry that nobody wanted synced was made, 0 if there is none. */
   #unsyncedSinceMs = 0
   #idleAtMs = 0
+  #closedAtMs = 0
   #endReason: string | undefined
 
   constructor(input: FuseThreadInput, port: MessagePort, disk: Disk, clock: Clock) {
@@ -121,7 +124,7 @@ export class FuseServer {
   }
 
   #timeoutMs(): number {
-    return this.#unsyncedSinceMs > 0 ? SYNC_AFTER_MS : IDLE_MS
+    return this.#unsyncedSinceMs > 0 || this.#vfs.hasUnsealed ? SYNC_AFTER_MS : IDLE_MS
   }
 
   /** Takes one request: others may come meanwhile, and so may messages. */
@@ -151,13 +154,9 @@ export class FuseServer {
     }
   }
 
-  get #keepsLocks(): boolean {
-    return this.#input.lockKeeper === 'roost'
-  }
-
   #init(request: InitRequest): void {
     const outcome = negotiateInit(request, {
-      flags: this.#keepsLocks ? WANTED_FLAGS | LOCK_FLAGS : WANTED_FLAGS,
+      flags: WANTED_FLAGS | MODE_FLAGS[this.#input.mode],
       flags2: 0,
       maxWrite: MIB,
       maxReadahead: MIB,
@@ -232,9 +231,14 @@ export class FuseServer {
       this.#progress.request(this.#journal.end)
       this.#unsyncedSinceMs = 0
     }
-    if (now < this.#idleAtMs) return
-    this.#idleAtMs = now + IDLE_MS
-    this.#vfs.sealIdle()
+    if (now >= this.#closedAtMs) {
+      this.#closedAtMs = now + SYNC_AFTER_MS
+      this.#vfs.sealClosed()
+    }
+    if (now >= this.#idleAtMs) {
+      this.#idleAtMs = now + IDLE_MS
+      this.#vfs.sealIdle()
+    }
     this.#noteUnsynced()
   }
 
@@ -269,7 +273,8 @@ export class FuseServer {
       clock: this.#clock,
       space: this.#space,
       classifier: new FileClassifier(),
-      volumeDepth: this.#input.volumeDepth
+      volumeDepth: this.#input.volumeDepth,
+      tracksOpens: this.#input.mode === 'shared'
     })
   }
 
@@ -280,7 +285,7 @@ export class FuseServer {
       parking: this.#parking,
       progress: this.#progress,
       space: this.#space,
-      keepsLocks: this.#keepsLocks,
+      mode: this.#input.mode,
       invalidator: {
         invalInode: (ino, offset, length) => {
           const message = Buffer.allocUnsafeSlow(64)

@@ -9,10 +9,10 @@ import type { Ino, Position, SessionId } from '../ids.ts'
 import type { Load, Loaded } from '../vfs/ports.ts'
 
 /**
- * Who keeps fcntl locks and flocks. The kernel can as long as nobody else serves the store: then
- * a lock costs no request, and nor does a close. With several replicas Roost has to.
+ * Who keeps locks and open files. 'single': this kernel does, as nobody else serves the store, and
+ * locking, opening and closing cost no request. 'shared': Roost does, as several replicas need.
  */
-export type LockKeeper = 'kernel' | 'roost'
+export type ServingMode = 'single' | 'shared'
 
 export interface FuseThreadInput {
   readonly fuseFd: number
@@ -22,7 +22,7 @@ export interface FuseThreadInput {
   /** Of the feed's FeedProgress. */
   readonly progress: SharedArrayBuffer
   readonly volumeDepth: number
-  readonly lockKeeper: LockKeeper
+  readonly mode: ServingMode
   /** Who the root directory of an empty store belongs to. */
   readonly owner: { readonly uid: number; readonly gid: number }
   /** Inodes that an earlier session left open without a name. */

@@ -14,7 +14,7 @@ import type {
   FromFuseThread,
   FuseFigures,
   FuseThreadInput,
-  LockKeeper,
+  ServingMode,
   ToFuseThread
 } from '../fuse/thread-messages.ts'
 import { closeEvent, openEvent, signalEvent } from '../io/event.ts'
@@ -32,7 +32,7 @@ export interface ServingOptions {
   readonly keeper: Keeper
   readonly directory: string
   readonly volumeDepth: number
-  readonly lockKeeper: LockKeeper
+  readonly mode: ServingMode
   readonly fuseFd: number
   readonly logger: Logger
   /** The mount has ended: it was unmounted, aborted, or a bug was found. */
@@ -96,7 +96,7 @@ export class Serving extends Resource {
   }
 
   protected override async _open(): Promise<void> {
-    const { keeper, directory, volumeDepth, lockKeeper, fuseFd } = this.#options
+    const { keeper, directory, volumeDepth, mode, fuseFd } = this.#options
     const orphans = await keeper.orphans()
     this.#wakeFd = openEvent()
     const [wakeFd, session, progress] = [this.#wakeFd, keeper.session, this.#progress.shared]
@@ -113,7 +113,7 @@ export class Serving extends Resource {
       session,
       progress,
       volumeDepth,
-      lockKeeper,
+      mode,
       owner: ownIds(),
       orphans
     }

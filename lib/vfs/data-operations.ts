@@ -174,12 +174,22 @@ export class DataOperations {
     const handle = this.#parts.handles.get(fh)
     if (handle === undefined) return
     const node = this.#parts.tree.node(handle.ino)
-    const orphaned = node.attr.nlink === 0 && !node.gone && node.handles === 1
+    const isUnused = node.handles === 1 && (this.#parts.tracksOpens || node.nlookup === 0)
+    const orphaned = node.attr.nlink === 0 && !node.gone && isUnused
     if (orphaned) this.#drop(node)
     else this.#sealer.trySeal(node)
     this.#parts.handles.close(fh)
     node.handles--
     if (node.gone) this.#sealer.discard(node)
+    this.#parts.tree.letGo(node)
+  }
+
+  /** The kernel has let go of an inode without a name. @throws Wait */
+  dropForgotten(ino: Ino): void {
+    const node = this.#parts.tree.nodes.get(ino)
+    if (node === undefined || !this.#parts.tree.isAbandoned(node)) return
+    this.#drop(node)
+    this.#sealer.discard(node)
     this.#parts.tree.letGo(node)
   }
 

@@ -114,6 +114,11 @@ export class LiveTree implements Tree {
     // The handles that make it one are known here.
   }
 
+  /** Nothing names it, nothing has it open, the kernel has let go of it, and history has it. */
+  isAbandoned({ attr, gone, handles, nlookup }: Node): boolean {
+    return attr.nlink === 0 && !gone && handles === 0 && nlookup === 0
+  }
+
   /** Takes a node out of the table when nobody needs it. */
   letGo(node: Node): void {
     if (!node.gone || node.nlookup > 0 || node.handles > 0) return

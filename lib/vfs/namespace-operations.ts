@@ -245,7 +245,10 @@ export class NamespaceOperations {
 
   /** Whether the inode goes with its last name. Its node is in memory then, with all it needs. */
   #losesLast(node: Node): boolean {
-    return !isDirectory(node.attr) && node.attr.nlink === 1 && node.handles === 0
+    const { attr, handles, nlookup } = node
+    if (isDirectory(attr) || attr.nlink > 1 || handles > 0) return false
+    // Where opens are not told, whatever the kernel knows may be open.
+    return this.#parts.tracksOpens || nlookup === 0
   }
 
   #checkEmpty(node: Node): void {

@@ -17,6 +17,8 @@ export interface VfsParts {
   readonly classifier: FileClassifier
   /** Directories this deep in the tree are roots of volumes: 1 for one volume a user. */
   readonly volumeDepth: number
+  /** Whether every open is told; else a file may be open as long as the kernel knows it. */
+  readonly tracksOpens: boolean
 }
 
 /** Who asks; for the ownership of what is made. */

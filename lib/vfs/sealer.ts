@@ -42,6 +42,8 @@ export class Sealer {
   #unstagings = 0
   /** What was not sealed at the last call of `sealIdle`. */
   #idle: Node[] = []
+  /** What had no handle and was not sealed at the last call of `sealClosed`. */
+  #closed: Node[] = []
 
   constructor(parts: VfsParts) {
     this.#parts = parts
@@ -116,13 +118,14 @@ export class Sealer {
   sealIdle(): void {
     const idle = this.#idle.filter(node => this.#dirty.has(node))
     this.#idle = [...this.#dirty]
-    for (const node of idle) {
-      try {
-        this.trySeal(node)
-      } catch (error) {
-        if (!(error instanceof Wait)) throw error
-      }
-    }
+    this.#sealAll(idle)
+  }
+
+  /** As `sealIdle`, for what has no open handle that would be closed one day. */
+  sealClosed(): void {
+    const idle = this.#closed.filter(node => this.#dirty.has(node))
+    this.#closed = [...this.#dirty].filter(node => node.handles === 0)
+    this.#sealAll(idle)
   }
 
   /** Seals what was written in a volume, as far as that needs no waiting. */
@@ -147,6 +150,16 @@ export class Sealer {
     } else if (answer.kind === 'failed') {
       source.state = 'open'
       node.sealErrno = answer.errno
+    }
+  }
+
+  #sealAll(nodes: readonly Node[]): void {
+    for (const node of nodes) {
+      try {
+        this.trySeal(node)
+      } catch (error) {
+        if (!(error instanceof Wait)) throw error
+      }
     }
   }
 

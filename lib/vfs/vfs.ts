@@ -30,6 +30,8 @@ export interface VfsOptions {
   readonly space: Space
   readonly classifier: FileClassifier
   readonly volumeDepth: number
+  /** See VfsParts; true where not given. */
+  readonly tracksOpens?: boolean
 }
 
 /** Everybody may look at the root; its owner makes users' directories there. */
@@ -44,12 +46,22 @@ export class Vfs {
   readonly #sealer: Sealer
 
   constructor(options: VfsOptions) {
-    const { journal, loader, clock, space, classifier, volumeDepth } = options
+    const { journal, loader, clock, space, classifier, volumeDepth, tracksOpens = true } = options
     const tree = new LiveTree(loader)
     const recorder = new Recorder(journal, tree, clock)
     const handles = new HandleTable(journal.session)
     const locks = new LockTable()
-    this.#parts = { tree, recorder, handles, locks, loader, space, classifier, volumeDepth }
+    this.#parts = {
+      tree,
+      recorder,
+      handles,
+      locks,
+      loader,
+      space,
+      classifier,
+      volumeDepth,
+      tracksOpens
+    }
     this.#sealer = new Sealer(this.#parts)
     this.names = new NamespaceOperations(this.#parts, this.#sealer)
     this.data = new DataOperations(this.#parts, this.names, this.#sealer)
@@ -89,11 +101,13 @@ export class Vfs {
     return (this.known(ino)?.handles ?? 0) > 0
   }
 
-  forget(ino: Ino, count: number): void {
+  /** @returns whether that was the last that held an inode without a name */
+  forget(ino: Ino, count: number): boolean {
     const node = this.#parts.tree.nodes.get(ino)
-    if (node === undefined) return
+    if (node === undefined) return false
     node.nlookup = Math.max(node.nlookup - count, ino === ROOT_INO ? 1 : 0)
     this.#parts.tree.letGo(node)
+    return this.#parts.tree.isAbandoned(node)
   }
 
   /** An answer to what was asked for has come; ops that wait for its key can run again. */
@@ -105,6 +119,16 @@ export class Vfs {
   /** The store has the log through `position`. */
   applied(position: Position): void {
     this.#parts.tree.advanceApplied(position)
+  }
+
+  /** Whether anything was written that is in no entry yet. */
+  get hasUnsealed(): boolean {
+    return this.#sealer.dirtyCount > 0
+  }
+
+  /** Called often: what was written without an open handle becomes history. */
+  sealClosed(): void {
+    this.#sealer.sealClosed()
   }
 
   /** Called about once a second: what was written and not closed becomes history. */

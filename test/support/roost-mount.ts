@@ -30,6 +30,7 @@ export interface RoostMountOptions {
   /** Uid and gid that the root of the mount is given to. */
   readonly owner?: number
   readonly initArgs?: readonly string[]
+  readonly mountArgs?: readonly string[]
 }
 
 export interface RoostMount {
@@ -70,7 +71,8 @@ export async function mountRoost(
   requireFuse()
   if (!existsSync(ROOST)) throw new Error(`${ROOST} is missing: "npm run build" makes it`)
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'roost-')))
-  const mount = new ServedMount(join(directory, 'data'), join(directory, 'mnt'))
+  const [dataDir, mountpoint] = [join(directory, 'data'), join(directory, 'mnt')]
+  const mount = new ServedMount(dataDir, mountpoint, options.mountArgs ?? [])
   t?.teardown(async () => {
     await mount.clear()
     if (options.directory === undefined) await rm(directory, { recursive: true, force: true })
@@ -94,12 +96,14 @@ export async function mountRoost(
 class ServedMount implements RoostMount {
   readonly dataDir: string
   readonly mountpoint: string
+  readonly #mountArgs: readonly string[]
   #daemon: ChildProcess | undefined
   #exit: Promise<number | null> = Promise.resolve(null)
   #errors = ''
 
-  constructor(dataDir: string, mountpoint: string) {
+  constructor(dataDir: string, mountpoint: string, mountArgs: readonly string[]) {
     this.dataDir = dataDir
+    this.#mountArgs = mountArgs
     this.mountpoint = mountpoint
   }
 
@@ -112,7 +116,7 @@ class ServedMount implements RoostMount {
   }
 
   async restart(): Promise<void> {
-    const args = [ROOST, 'mount', this.mountpoint, '--data', this.dataDir]
+    const args = [ROOST, 'mount', this.mountpoint, '--data', this.dataDir, ...this.#mountArgs]
     const daemon = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#daemon = daemon
     this.#exit = new Promise(resolve => daemon.once('exit', resolve))
