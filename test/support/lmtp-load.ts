@@ -172,7 +172,7 @@ function headerOf({ user, messageId, seq }: LoadMessage): Buffer {
 }
 
 /** Exactly that many bytes of lines that begin with no dot, and the dot that ends DATA. */
-function bodyOf(sizeBytes: number): Buffer {
+export function bodyOf(sizeBytes: number): Buffer {
   const lines = LINE.repeat(Math.ceil(sizeBytes / LINE.length))
   return Buffer.from(`${lines.slice(0, Math.max(0, sizeBytes - 2))}\r\n.\r\n`, 'latin1')
 }
