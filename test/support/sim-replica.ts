@@ -112,6 +112,10 @@ export class SimReplica {
     return this.#writer.end
   }
 
+  get roomInSegment(): number {
+    return this.#writer.roomInSegment
+  }
+
   get loadCount(): number {
     return this.#loads.length
   }

@@ -28,6 +28,8 @@ export interface WorkloadWeights {
   readonly large: number
   /** Writes of more than one window of a body. */
   readonly huge: number
+  /** How often a segment of the log is filled almost to its end. */
+  readonly fill?: number
 }
 
 export const USUAL: WorkloadWeights = { large: 0.04, huge: 0.004 }
@@ -65,6 +67,7 @@ export class Workload {
 
   /** One op or one step of the machinery. */
   async step(): Promise<void> {
+    if (this.#random.chance(this.#weights.fill ?? 0)) await this.#fillSegment()
     const [chance, random] = [this.#random.next(), this.#random]
     if (chance < 0.62) await this.#changeFile()
     else if (chance < 0.84) await this.#changeNames()
@@ -218,6 +221,31 @@ export class Workload {
     })
     this.#open.splice(at, 1)
     this.model.close(id)
+  }
+
+  /** Fills the log by writing the same megabyte of a file over and over. */
+  async #fillSegment(): Promise<void> {
+    const name = 'fill.lock'
+    if (this.model.find(MODEL_ROOT, name) === undefined) {
+      const made = await this.#replica.run(() =>
+        this.#replica.vfs.data.create(MODEL_ROOT as Ino, name, 0o600, O_RDWR, ME)
+      )
+      const id = made.node.attr.ino
+      this.model.make(MODEL_ROOT, name, { id, kind: 'file', permissions: 0o600 })
+      this.model.open(id)
+      this.#open.push({ fh: made.handle.fh, id })
+      this.#history.settle()
+    }
+    const node = this.model.find(MODEL_ROOT, name)
+    if (node?.kind !== 'file') return
+    this.#say('fill a segment')
+    while (this.#replica.roomInSegment > 1.5 * WRITE_MAX) {
+      const data = Buffer.alloc(WRITE_MAX, this.#random.bytes(3))
+      const request = { ino: node.id as Ino, offset: 0, data, flags: O_RDWR }
+      await this.#replica.run(() => this.#replica.vfs.data.write(request))
+      this.model.write(node.id, 0, data)
+      this.#history.settle()
+    }
   }
 
   // ---- names
