@@ -1,0 +1,134 @@
+import t from 'tap'
+import { BlobStore } from '../../lib/blob/blob-store.ts'
+import type { BlobId } from '../../lib/ids.ts'
+import { sha256Hex } from '../../lib/util/hash.ts'
+import { SimDisk } from '../support/sim-disk.ts'
+import { SimRandom } from '../support/sim-random.ts'
+
+const BODY = Buffer.alloc(100_000, 'a body ')
+const BLOB = sha256Hex(BODY) as BlobId
+const STAGED = `staged/${BLOB}`
+const KEPT = `blobs/${BLOB.slice(0, 2)}/${BLOB}`
+
+function storeOn(disk: SimDisk): BlobStore {
+  const store = new BlobStore(disk)
+  store.prepare()
+  return store
+}
+
+t.test('a blob is read as it was put', async t => {
+  const store = storeOn(new SimDisk())
+  store.put(BLOB, BODY)
+  t.ok((await store.read(BLOB)).equals(BODY))
+})
+
+t.test('a staged blob is durable before it is adopted, and readable', async t => {
+  const disk = new SimDisk()
+  const store = storeOn(disk)
+  await disk.syncAll()
+  await store.stage(BLOB, BODY)
+  t.ok((await store.read(BLOB)).equals(BODY))
+  disk.crash(new SimRandom(1))
+  t.same(disk.paths(), [STAGED])
+  t.ok(BODY.equals(disk.bytes(STAGED)))
+})
+
+t.test('adopting moves a staged blob to its place, and may come again', async t => {
+  const disk = new SimDisk()
+  const store = storeOn(disk)
+  await store.stage(BLOB, BODY)
+  store.adopt(BLOB)
+  store.adopt(BLOB)
+  t.same(disk.paths(), [KEPT])
+  t.ok((await store.read(BLOB)).equals(BODY))
+})
+
+t.test('whoever stages the same blob waits until it is durable for the first one', async t => {
+  const disk = new SimDisk()
+  const store = storeOn(disk)
+  await disk.syncAll()
+  const first = store.stage(BLOB, BODY)
+  const second = store.stage(BLOB, BODY)
+  await second
+  disk.crash(new SimRandom(1))
+  t.same(disk.paths(), [STAGED])
+  await first
+})
+
+t.test('a blob is staged until everyone who staged it has taken that back', async t => {
+  const disk = new SimDisk()
+  const store = storeOn(disk)
+  await Promise.all([store.stage(BLOB, BODY), store.stage(BLOB, BODY)])
+  store.unstage(BLOB)
+  t.ok(store.isStaged(BLOB))
+  t.same(disk.paths(), [STAGED])
+  store.unstage(BLOB)
+  t.notOk(store.isStaged(BLOB))
+  t.same(disk.paths(), [])
+})
+
+t.test('a stage that fails claims nothing and leaves nothing', async t => {
+  const disk = new SimDisk()
+  const store = storeOn(disk)
+  disk.fail('write', 'ENOSPC')
+  const both = [store.stage(BLOB, BODY), store.stage(BLOB, BODY)]
+  for (const each of both) await t.rejects(each, { code: 'ENOSPC' })
+  t.notOk(store.isStaged(BLOB))
+  t.same(disk.paths(), [])
+  await store.stage(BLOB, BODY)
+  t.ok((await store.read(BLOB)).equals(BODY))
+})
+
+t.test('what was staged and never named is cleared away at the start', async t => {
+  const disk = new SimDisk()
+  await storeOn(disk).stage(BLOB, BODY)
+  disk.kill()
+  const store = storeOn(disk)
+  store.clearStaged()
+  t.same(disk.paths(), [])
+})
+
+t.test('a blob with other bytes is refused, and remembered as damaged', async t => {
+  const disk = new SimDisk()
+  const store = storeOn(disk)
+  store.put(BLOB, BODY)
+  disk.flipBit(KEPT, 77)
+  await t.rejects(store.read(BLOB), { code: 'BODY_DAMAGED' })
+  t.match(store.damaged.get(BLOB), /BODY_DAMAGED/)
+  store.put(BLOB, BODY)
+  t.ok((await store.read(BLOB)).equals(BODY), 'until it is written anew')
+  t.equal(store.damaged.size, 0)
+})
+
+t.test(
+  'a blob that is shorter or cannot be read is damaged, one that is not there missing',
+  async t => {
+    const disk = new SimDisk()
+    const store = storeOn(disk)
+    await t.rejects(store.read(BLOB), { code: 'BODY_MISSING' })
+    store.put(BLOB, BODY.subarray(0, 5000))
+    await t.rejects(store.read(BLOB), { code: 'BODY_DAMAGED' })
+    store.put(BLOB, BODY)
+    disk.fail('read', 'EIO')
+    await t.rejects(store.read(BLOB), { code: 'BODY_DAMAGED' })
+    t.ok((await store.read(BLOB)).equals(BODY), 'a disk that recovers is believed')
+  }
+)
+
+t.test('a removed blob is gone, also from memory', async t => {
+  const store = storeOn(new SimDisk())
+  store.put(BLOB, BODY)
+  await store.read(BLOB)
+  store.remove(BLOB)
+  store.remove(BLOB)
+  await t.rejects(store.read(BLOB), { code: 'BODY_MISSING' })
+})
+
+t.test('many readers of one blob share one read', async t => {
+  const disk = new SimDisk()
+  const store = storeOn(disk)
+  store.put(BLOB, BODY)
+  disk.fail('read', 'EIO', { skip: 1 })
+  const read = await Promise.all([store.read(BLOB), store.read(BLOB), store.read(BLOB)])
+  t.ok(read.every(bytes => bytes.equals(BODY)))
+})
