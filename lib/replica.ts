@@ -8,7 +8,7 @@
 
 import { join, resolve } from 'node:path'
 import type { FuseMount } from './fuse/mount.ts'
-import { isFsname, openMount } from './fuse/mount.ts'
+import { openMount } from './fuse/mount.ts'
 import type { ServingMode } from './fuse/thread-messages.ts'
 import { Serving } from './host/serving.ts'
 import type { Status } from './host/status.ts'
@@ -21,6 +21,9 @@ import { Keeper } from './keeper/keeper.ts'
 import { LevelStore } from './store/level-store.ts'
 import { present } from './util/assert.ts'
 import { Resource } from './util/resource.ts'
+
+/** What the source of a mount begins with, before the data directory as in a URI. */
+export const MOUNT_SOURCE = 'roost:'
 
 export interface ReplicaOptions {
   readonly dataDirectory: string
@@ -138,11 +141,11 @@ export class Replica extends Resource {
   async #openMount(): Promise<FuseMount> {
     const { force, inheritedFd } = this.#options
     // Who looks at the mount can tell which store it is.
-    const fsname = `roost:${this.#directory}`
+    const fsname = `${MOUNT_SOURCE}${encodeURI(this.#directory)}`
     return openMount({
       mountpoint: this.#mountpoint,
       force,
-      ...(isFsname(fsname) && { fsname }),
+      fsname,
       ...(inheritedFd !== undefined && { inheritedFd })
     })
   }

@@ -3,12 +3,12 @@
 import { join } from 'node:path'
 import { RoostError } from '../errors.ts'
 import type { Status } from '../host/status.ts'
-import { readIdentity } from '../io/data-directory.ts'
+import { lockHolderOf, readIdentity } from '../io/data-directory.ts'
 import { askLine, openLineServer, type LineServer } from '../io/line-server.ts'
 import type { Replica } from '../replica.ts'
 
 interface Question {
-  readonly verb: 'status' | 'unmount'
+  readonly verb: 'status'
 }
 
 function socketOf(directory: string): string {
@@ -22,9 +22,6 @@ export async function openControl(directory: string, replica: Replica): Promise<
     switch (verb) {
       case 'status':
         return replica.status()
-      case 'unmount':
-        replica.requestStop('asked to unmount')
-        return { pid: (await replica.status()).pid }
       case undefined:
       default:
         throw new RoostError('CONTROL_FAILED', `no such verb: ${String(verb)}`)
@@ -36,9 +33,13 @@ export async function openControl(directory: string, replica: Replica): Promise<
 export async function statusOf(directory: string): Promise<Status> {
   const { format, storeId } = readIdentity(directory)
   try {
-    return (await askLine(socketOf(directory), { verb: 'status' } satisfies Question)) as Status
+    const answer = await askLine(socketOf(directory), { verb: 'status' } satisfies Question)
+    if ('error' in (answer as object))
+      throw new RoostError('CONTROL_FAILED', JSON.stringify(answer))
+    return answer as Status
   } catch (error) {
-    if (!(error instanceof RoostError)) throw error
+    // Without a daemon there is nobody to answer; with one, its silence is what to tell.
+    if (!(error instanceof RoostError) || lockHolderOf(directory) !== undefined) throw error
     const state = 'not mounted' as const
     return { state, dataDirectory: directory, format, storeId, warnings: [], damagedBodies: [] }
   }

@@ -13,9 +13,8 @@ export function renderStatus(status: Status): string {
 }
 
 function servingLines({ pid, mountpoint, uptimeSeconds = 0, log, disk, fuse }: Status): string[] {
-  const lines = [
-    `state           serving ${mountpoint ?? ''} for ${Math.round(uptimeSeconds)} s, pid ${pid ?? 0}`
-  ]
+  const uptime = `${Math.round(uptimeSeconds)} s, pid ${pid ?? 0}`
+  const lines = [`state           serving ${mountpoint ?? ''} for ${uptime}`]
   if (log !== undefined) {
     const unsynced = log.appended - log.durable
     const unapplied = log.durable - log.applied

@@ -2,8 +2,9 @@
 
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { fuseMountAt, unmountAt } from '../fuse/mount.ts'
+import { fuseMountAt, placeOf, unmountAt } from '../fuse/mount.ts'
 import { lockHolderOf } from '../io/data-directory.ts'
+import { MOUNT_SOURCE } from '../replica.ts'
 import { delay } from '../io/timer.ts'
 
 /** How often it is looked whether the daemon has gone. */
@@ -16,15 +17,14 @@ export function addUmount(program: Command): void {
     .argument('<mountpoint>', 'where a store is mounted')
     .option('--force', 'also when it is in use, or its daemon is gone')
     .action(async (mountpoint: string, options: { force?: boolean }) => {
-      const source = fuseMountAt(resolve(mountpoint))?.source
+      const source = fuseMountAt(placeOf(mountpoint))?.source
       await unmountAt(resolve(mountpoint), options.force === true)
-      if (source?.startsWith(SOURCE) === true) await daemonGone(source.slice(SOURCE.length))
+      if (source?.startsWith(MOUNT_SOURCE) === true) {
+        await daemonGone(decodeURI(source.slice(MOUNT_SOURCE.length)))
+      }
       process.stdout.write(`roost: ${resolve(mountpoint)} is unmounted\n`)
     })
 }
-
-/** What the source of a mount begins with, before the data directory. */
-const SOURCE = 'roost:'
 
 /** The daemon leaves when everything is on the disk. */
 async function daemonGone(directory: string): Promise<void> {

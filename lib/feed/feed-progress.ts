@@ -56,11 +56,12 @@ export class FeedProgress {
     this.#wake()
   }
 
-  /** Blocks until more is requested than is durable, or the end. */
-  await(): void {
+  /** Blocks until more is requested than is durable, or the end. @returns the state then */
+  await(): FeedState {
     for (;;) {
       const signal = Atomics.load(this.#ints, SIGNAL)
-      if (this.state !== 'running' || this.requested > this.durable) return
+      const { state } = this
+      if (state !== 'running' || this.requested > this.durable) return state
       Atomics.wait(this.#ints, SIGNAL, signal)
     }
   }

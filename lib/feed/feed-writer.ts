@@ -75,8 +75,8 @@ export class FeedWriter {
    *
    * @param durable how far this feed is known to be durable
    * @returns the hash of each entry
-   * @throws RoostError DISK_FULL the next segment is not there, and nothing was changed; FEED_FAILED
-   *   the disk refused a write, now or earlier
+   * @throws RoostError DISK_FULL the next segment is not there, and nothing was changed;
+   *   FEED_FAILED the disk refused a write, now or earlier
    */
   append(items: readonly Appendable[], durable: Position): readonly Buffer[] {
     if (this.#failed !== undefined) throw this.#failed

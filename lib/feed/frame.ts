@@ -8,16 +8,16 @@
  * `position` is where the frame begins in its feed, so that an old frame in a reused place is
  * not taken for a new one. `durable` is how far the feed was known to be on the platter when the
  * frame was written: damage below that is damage, damage above may be a power cut's doing.
- * The chain is the hash of the last entry of the frame before. It binds frames to each other as the
- * predecessors bind the entries of a volume; bodies enter it only through the hashes in entries.
+ * The chain is SHA-256 over the chain before and the hashes of the frame's entries, so that it stands
+ * for the whole feed; bodies enter it only through the hashes in the entries.
  */
 
 import { crc32 } from 'node:zlib'
 import type { Position, SessionId, VolumeId } from '../ids.ts'
 import { RoostError } from '../errors.ts'
-import { ByteReader, ByteWriter } from '../util/bytes.ts'
+import { ByteReader, type ByteWriter } from '../util/bytes.ts'
 import { sha256 } from '../util/hash.ts'
-import { HASH_SIZE, NO_HASH, withPrevious, type Entry, type LoggedEntry } from './entry.ts'
+import { HASH_SIZE, withPrevious, type Entry, type LoggedEntry } from './entry.ts'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
 
 export const FRAME_MAGIC = 0x4d524652
@@ -87,7 +87,7 @@ export function encodeFrame(out: ByteWriter, input: FrameInput): EncodedFrame {
   while (out.position % FRAME_ALIGN !== 0) out.u8(0)
   out.patchU32(4, out.position)
   out.patchU32(8, crc32(out.view().subarray(CRC_FROM)))
-  return { bytes: out.view(), chain: lastOf(hashes), hashes }
+  return { bytes: out.view(), chain: chainOf(input.chainBefore, hashes), hashes }
 }
 
 function writeHeader(out: ByteWriter, input: FrameInput): void {
@@ -149,7 +149,8 @@ function readFrame(bytes: Buffer): Frame {
     entries.push({ entry, hash: sha256(encoded), bodies: readBodies(bodies, entry) })
   }
   if (input.position !== entriesEnd) throw new RoostError('PROTOCOL', 'entries of another length')
-  const chain = lastOf(entries.map(logged => logged.hash))
+  const hashes = entries.map(logged => logged.hash)
+  const chain = chainOf(chainBefore, hashes)
   return { session, position, length: bytes.length, durable, chainBefore, chain, entries }
 }
 
@@ -158,7 +159,6 @@ function readBodies(input: ByteReader, { change }: Entry): Buffer[] {
   return change.riding.map(() => input.bytes(input.u32()))
 }
 
-/** A frame without entries is never written; as a chain it would be nothing. */
-function lastOf(hashes: readonly Buffer[]): Buffer {
-  return hashes.at(-1) ?? NO_HASH
+function chainOf(before: Buffer, hashes: readonly Buffer[]): Buffer {
+  return sha256(Buffer.concat([before, ...hashes]))
 }

@@ -79,7 +79,6 @@ export class Dispatcher {
         if (request.op === 'write') Object.assign(request, { data: Buffer.from(request.data) })
       }
     )
-    for (const unique of this.#vfs.locks.takeGranted()) this.#replies.empty(unique)
   }
 
   /** Runs `task` until it neither waits nor fails. It may do nothing before it waits. */
@@ -95,9 +94,16 @@ export class Dispatcher {
         onPark?.()
         onPark = undefined
         this.#parking.park(error.key, { run, fail })
+      } finally {
+        this.#answerGranted()
       }
     }
     run()
+  }
+
+  /** Any op may have freed what others wait for. */
+  #answerGranted(): void {
+    for (const unique of this.#vfs.locks.takeGranted()) this.#replies.empty(unique)
   }
 
   #errnoFor(error: unknown): number {

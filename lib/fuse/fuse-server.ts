@@ -40,6 +40,9 @@ const SYNC_AFTER_MS = 20
 /** How often idle files are sealed, and the loop wakes when nothing happens. */
 const IDLE_MS = 1000
 
+/** How long the end of a mount may take to keep what was written last. */
+const SEAL_REST_MS = 30_000
+
 const WANTED_FLAGS =
   INIT_FLAG.ASYNC_READ |
   INIT_FLAG.DO_READDIRPLUS |
@@ -99,19 +102,43 @@ export class FuseServer {
 
   /** Serves until the mount has ended or the main thread says stop. */
   run(): void {
+    this.#begin()
+    while (this.#endReason === undefined) this.#step()
+    this.#sealRest()
+    this.#parking.failAll(ERRNO.EIO)
+    this.#progress.request(this.#journal.end)
+    this.#journal.close()
+    this.#tell({ type: 'ended', reason: this.#endReason })
+  }
+
+  /** The kernel waits for its first answer until there is a root. */
+  #begin(): void {
+    const begun = { done: false }
     this.#dispatcher.attempt(
       () => {
         this.#vfs.start(this.#input.owner, this.#input.orphans)
+        begun.done = true
       },
       errno => {
         throw new RoostError('STORE_FAILED', `the tree cannot be begun, errno ${errno}`)
       }
     )
-    while (this.#endReason === undefined) this.#step()
-    this.#parking.failAll(ERRNO.EIO)
-    this.#progress.request(this.#journal.end)
-    this.#journal.close()
-    this.#tell({ type: 'ended', reason: this.#endReason })
+    while (!begun.done) this.#awaitMessages()
+  }
+
+  /** What was written last becomes history, although the kernel asks for nothing any more. */
+  #sealRest(): void {
+    const giveUpMs = this.#clock.monotonicMs() + SEAL_REST_MS
+    this.#vfs.sealEverything()
+    while (this.#vfs.hasUnsealed && this.#clock.monotonicMs() < giveUpMs) {
+      this.#awaitMessages()
+      this.#vfs.sealEverything()
+    }
+    if (this.#vfs.hasUnsealed) this.#log('error', 'what was written last could not be kept')
+  }
+
+  #awaitMessages(): void {
+    if (libc.poll2(this.#input.wakeFd, -1, SYNC_AFTER_MS) > 0) this.#hear()
   }
 
   #step(): void {

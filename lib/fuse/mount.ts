@@ -16,7 +16,7 @@ import { S_IF } from './abi.ts'
 import { forceUnmount, fuseMountAt, mountStateOf, placeOf, unmountOnce } from './mount-state.ts'
 
 export { abortConnection, connectionMinorOf, forceUnmount, unmountAt } from './mount-state.ts'
-export { fuseMountAt, mountStateOf, type MountState } from './mount-state.ts'
+export { fuseMountAt, mountStateOf, placeOf, type MountState } from './mount-state.ts'
 
 /** What df and mount show as the file system's device. */
 const FSNAME = 'roost'
@@ -24,7 +24,7 @@ const FSNAME = 'roost'
 export interface MountOptions {
   /** An existing directory. */
   readonly mountpoint: string
-  /** What df and mount show as the device; letters, digits and '.-_/:' only. */
+  /** What df and mount show as the device; such as encodeURI gives. */
   readonly fsname?: string
   /**
    * Whether users other than the one who mounts may use the mount. Root may always let them; for
@@ -208,9 +208,9 @@ function fsnameOf(options: MountOptions): string {
   return fsname
 }
 
-/** Whether a text can be the name of a mount's device. */
-export function isFsname(text: string): boolean {
-  return /^[\w./:-]+$/.test(text)
+/** What survives the options of a mount, and all that encodeURI leaves of a path. */
+function isFsname(text: string): boolean {
+  return /^[\w./:%~!*'();@&=+$?#-]+$/.test(text)
 }
 
 /** Unmounts `place` as long as what is mounted there is still the mount with this connection. */

@@ -3,6 +3,7 @@
  * one prepared in time.
  */
 
+import { RoostError } from '../errors.ts'
 import type { Appendable } from '../feed/feed-writer.ts'
 import type { FeedProgress } from '../feed/feed-progress.ts'
 import { FeedWriter } from '../feed/feed-writer.ts'
@@ -44,6 +45,9 @@ export class SegmentedJournal implements Journal {
   }
 
   append(items: readonly Appendable[]): readonly Buffer[] {
+    if (this.#progress.state === 'failed') {
+      throw new RoostError('FEED_FAILED', 'the log cannot be synced')
+    }
     return this.#writer.append(items, this.#progress.durable)
   }
 

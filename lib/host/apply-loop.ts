@@ -7,6 +7,7 @@
 
 import type { FeedProgress } from '../feed/feed-progress.ts'
 import type { Position } from '../ids.ts'
+import type { Disk } from '../io/disk.ts'
 import type { Logger } from '../io/logger.ts'
 import { delay } from '../io/timer.ts'
 import type { Keeper } from '../keeper/keeper.ts'
@@ -19,10 +20,15 @@ const LOOK_MS = 50
 const LAG_BYTES = 8 * 1024 * 1024
 /** Bytes of log between checkpoints. */
 const CHECKPOINT_BYTES = 64 * 1024 * 1024
+/** Files to be deleted that do not wait any longer. */
+const CHECKPOINT_GARBAGE = 5000
+/** With less than this free, what is to be deleted is deleted at once. */
+const SCARCE_BYTES = 256 * 1024 * 1024
 /** How long to wait after a failure, mostly a full disk. */
 const RETRY_MS = 500
 
 export class ApplyLoop {
+  readonly #disk: Disk
   readonly #keeper: Keeper
   readonly #progress: FeedProgress
   readonly #logger: Logger
@@ -33,11 +39,13 @@ export class ApplyLoop {
   #failure: string | undefined
 
   constructor(
+    disk: Disk,
     keeper: Keeper,
     progress: FeedProgress,
     logger: Logger,
     onApplied: (position: Position) => void
   ) {
+    this.#disk = disk
     this.#keeper = keeper
     this.#progress = progress
     this.#logger = logger
@@ -67,45 +75,58 @@ export class ApplyLoop {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
+    while (!this.#isStopping()) {
       await this.#somethingToApply()
       await this.#gather()
-      if (this.#stop.signal.aborted) return
+      if (this.#isStopping()) return
       const isFine = await this.#applyAll()
-      if (isFine && this.#keeper.applied - this.#keeper.checkpointed >= CHECKPOINT_BYTES) {
-        await this.#try(() => this.#keeper.writeCheckpoint())
-      }
+      if (isFine && this.#isCheckpointDue()) await this.#try(() => this.#keeper.writeCheckpoint())
       if (!isFine) await delay(RETRY_MS, this.#stop.signal)
     }
   }
 
+  /** Space that was freed is there only after a checkpoint, so a full disk does not wait long. */
+  #isCheckpointDue(): boolean {
+    const { applied, checkpointed, garbage } = this.#keeper
+    if (applied - checkpointed >= CHECKPOINT_BYTES || garbage >= CHECKPOINT_GARBAGE) return true
+    return garbage > 0 && this.#disk.space().freeBytes < SCARCE_BYTES
+  }
+
+  #isStopping(): boolean {
+    return this.#stop.signal.aborted
+  }
+
+  #hasWork(): boolean {
+    return this.#progress.durable > this.#keeper.applied
+  }
+
   async #somethingToApply(): Promise<void> {
-    while (this.#progress.durable <= this.#keeper.applied && !this.#stop.signal.aborted) {
+    while (!this.#hasWork() && !this.#isStopping()) {
       const news = new Promise<void>(resolve => (this.#news = resolve))
       this.#progress.wantNews()
       // Looked at again, because the news may have come just before they were wanted.
-      if (this.#progress.durable <= this.#keeper.applied) await news
+      if (!this.#hasWork()) await news
     }
   }
 
   async #gather(): Promise<void> {
     for (let waited = 0; waited < GATHER_MS; waited += LOOK_MS) {
       if (this.#progress.durable - this.#keeper.applied >= LAG_BYTES) return
-      if (this.#stop.signal.aborted) return
+      if (this.#isStopping()) return
       await delay(LOOK_MS, this.#stop.signal)
     }
   }
 
   async #applyAll(): Promise<boolean> {
-    for (let isDone = false; !isDone;) {
-      const durable = this.#progress.durable
+    for (;;) {
+      const outcome = { isDone: false }
       const isFine = await this.#try(async () => {
-        isDone = await this.#keeper.applyBatch(durable)
+        outcome.isDone = await this.#keeper.applyBatch(this.#progress.durable)
       })
       if (!isFine) return false
       this.#onApplied(this.#keeper.applied)
+      if (outcome.isDone) return true
     }
-    return true
   }
 
   async #try(task: () => Promise<void>): Promise<boolean> {
@@ -114,8 +135,9 @@ export class ApplyLoop {
       this.#failure = undefined
       return true
     } catch (error) {
-      const cause = error instanceof Error && error.cause !== undefined ? error.cause : ''
-      const failure = `${String(error)} ${String(cause)}`.trim()
+      const cause =
+        error instanceof Error && error.cause instanceof Error ? error.cause.message : ''
+      const failure = `${String(error)} ${cause}`.trim()
       if (failure !== this.#failure) this.#logger.error(`the store is behind: ${failure}`)
       this.#failure = failure
       return false

@@ -20,6 +20,7 @@ import type {
 import { closeEvent, openEvent, signalEvent } from '../io/event.ts'
 import { ownIds } from '../io/fuse-device.ts'
 import type { Logger } from '../io/logger.ts'
+import { NodeDisk } from '../io/node-disk.ts'
 import { delay } from '../io/timer.ts'
 import type { Keeper } from '../keeper/keeper.ts'
 import { present } from '../util/assert.ts'
@@ -44,7 +45,7 @@ export class Serving extends Resource {
   readonly #progress = new FeedProgress()
   readonly #applyLoop: ApplyLoop
   readonly #answerer: LoadAnswerer
-  readonly #figures = new Map<number, (figures: FuseFigures) => void>()
+  readonly #figures = new Map<number, (figures: FuseFigures | undefined) => void>()
   #wakeFd = -1
   #fuse: Worker | undefined
   #notify: Worker | undefined
@@ -58,7 +59,8 @@ export class Serving extends Resource {
     super()
     this.#options = options
     const { keeper, logger } = options
-    this.#applyLoop = new ApplyLoop(keeper, this.#progress, logger, position => {
+    const disk = new NodeDisk(options.directory)
+    this.#applyLoop = new ApplyLoop(disk, keeper, this.#progress, logger, position => {
       this.#tell({ type: 'applied', position })
     })
     this.#answerer = new LoadAnswerer(keeper, logger, answer => {
@@ -86,7 +88,7 @@ export class Serving extends Resource {
   }
 
   /** @returns undefined when the serving thread has ended */
-  figures(): Promise<FuseFigures> | undefined {
+  async figures(): Promise<FuseFigures | undefined> {
     if (this.#hasEnded) return undefined
     const id = ++this.#lastId
     return new Promise(resolve => {
@@ -121,9 +123,11 @@ export class Serving extends Resource {
     this.#fuse.on('message', (message: FromFuseThread) => {
       this.#hear(message)
     })
-    this.#fuse.on('error', error => {
-      this.#end(`the serving thread failed: ${error.stack ?? error.message}`, true)
-    })
+    for (const thread of [this.#fuse, this.#sync, this.#notify]) {
+      thread.on('error', error => {
+        this.#end(`a thread failed: ${error.stack ?? error.message}`, true)
+      })
+    }
     this.#applyLoop.start()
   }
 
@@ -206,6 +210,7 @@ export class Serving extends Resource {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#onStopped?.()
+    for (const resolve of this.#figures.values()) resolve(undefined)
     this.#options.onEnded(reason, isBroken)
   }
 }

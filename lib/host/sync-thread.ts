@@ -31,7 +31,7 @@ async function run(): Promise<void> {
   const progress = new FeedProgress(input.progress)
   const syncer = new FeedSyncer(new NodeDisk(input.directory), input.session)
   try {
-    for (progress.await(); progress.state === 'running'; progress.await()) {
+    while (progress.await() === 'running') {
       await syncer.syncThrough(progress.requested)
       if (progress.report(syncer.durable)) port.postMessage('news' satisfies SyncThreadMessage)
       signalEvent(input.wakeFd)

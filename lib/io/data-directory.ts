@@ -92,14 +92,16 @@ export function lockDataDirectory(directory: string): { release: () => void } {
   }
 }
 
-/** Process that has the directory open, as far as the lock file says. */
+/** Process that has the directory open; 0 where it has not written its number yet. */
 export function lockHolderOf(directory: string): number | undefined {
+  const file = path.join(directory, LOCK_FILE)
+  if (!fs.existsSync(file)) return undefined
+  const fd = fs.openSync(file, 'r')
   try {
-    const pid = Number(fs.readFileSync(path.join(directory, LOCK_FILE), 'utf8'))
-    if (pid > 0) process.kill(pid, 0)
-    return pid > 0 ? pid : undefined
-  } catch {
-    return undefined
+    if (libc.flock(fd)) return undefined
+    return Number(fs.readFileSync(file, 'utf8'))
+  } finally {
+    fs.closeSync(fd)
   }
 }
 

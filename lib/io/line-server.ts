@@ -23,7 +23,10 @@ export async function openLineServer(
   answer: (question: unknown) => Promise<unknown>
 ): Promise<LineServer> {
   fs.rmSync(path, { force: true })
+  const open = new Set<net.Socket>()
   const server = net.createServer(socket => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
     serve(socket, answer)
   })
   await withShortPath(path, async short => {
@@ -39,6 +42,8 @@ export async function openLineServer(
         server.close(() => {
           resolve()
         })
+        // Who asks nothing must not keep the daemon.
+        for (const socket of open) socket.destroy()
       })
       fs.rmSync(path, { force: true })
     }
@@ -60,10 +65,22 @@ export async function askLine(path: string, question: unknown): Promise<unknown>
           reject(new RoostError('CONTROL_FAILED', `${path}: ${cause.message}`, { cause }))
         })
         socket.on('end', () => {
-          resolve(JSON.parse(text))
+          try {
+            resolve(answerIn(text, path))
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)))
+          }
         })
       })
   )
+}
+
+function answerIn(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new RoostError('CONTROL_FAILED', `${path}: the answer is not whole`, { cause })
+  }
 }
 
 function serve(socket: net.Socket, answer: (question: unknown) => Promise<unknown>): void {

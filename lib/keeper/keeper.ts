@@ -56,6 +56,7 @@ export class Keeper {
   readonly #preparing = new Map<number, Promise<void>>()
   /** A checkpoint, a batch and the reopening of the store exclude each other. */
   #busy: Promise<unknown> = Promise.resolve()
+  #garbage = 0
   readonly recovered: recovery.RecoveryReport
 
   private constructor(
@@ -135,8 +136,13 @@ export class Keeper {
   /** Inodes that nothing names and that an ended session still had open. */
   async orphans(): Promise<Ino[]> {
     const [from, to] = keys.ORPHAN_RANGE
-    const found = await this.#store.range(from, to, GARBAGE_MAX)
+    const found = await this.#store.range(from, to, Infinity)
     return found.map(([key]) => keys.inoOfKey(key))
+  }
+
+  /** Files that wait for the next checkpoint to be deleted. */
+  get garbage(): number {
+    return this.#garbage
   }
 
   /**
@@ -216,13 +222,23 @@ export class Keeper {
     if (bytes > 0) {
       const { position, chain } = this.#reader
       const mark = { session: this.session, position, chain }
-      await writeBatch(this.#files(), this.#tree.takeChanges(), mark)
+      const changes = this.#tree.takeChanges()
+      await writeBatch(this.#files(), changes, mark)
+      this.#garbage += keys.garbageIn(changes.keys)
       this.#applied = mark
     }
     return this.#reader.position >= durable
   }
 
   async #writeCheckpoint(mark: FeedMark): Promise<void> {
+    while ((await this.#writeOneCheckpoint(mark)) >= GARBAGE_MAX) {
+      // There was more to be deleted than is handled at once.
+    }
+    this.#garbage = 0
+  }
+
+  /** @returns how many files were deleted */
+  async #writeOneCheckpoint(mark: FeedMark): Promise<number> {
     const garbage = await this.#removeGarbage()
     await this.#disk.syncAll()
     const bytes = encodeMark(mark)
@@ -233,6 +249,7 @@ export class Keeper {
     ])
     this.#checkpoint = mark
     recovery.removeSegmentsBefore(this.#disk, mark.session, segmentOf(mark.position))
+    return garbage.length
   }
 
   /** Deletes files that nothing names any more. @returns the keys that can go when synced */

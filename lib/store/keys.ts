@@ -73,6 +73,13 @@ export function containerGarbageKey(ino: Ino): string {
 export const BLOB_GARBAGE_RANGE: readonly [string, string] = ['gb', 'gc']
 export const CONTAINER_GARBAGE_RANGE: readonly [string, string] = ['gc', 'gd']
 
+/** How many files the changes of a batch leave to be deleted. */
+export function garbageIn(changes: ReadonlyMap<string, Buffer | undefined>): number {
+  let count = 0
+  for (const [key, value] of changes) if (value !== undefined && key.startsWith('g')) count++
+  return count
+}
+
 export type Mark = 'applied' | 'checkpoint' | 'session' | 'volumes'
 
 export function markKey(mark: Mark): string {

@@ -2,8 +2,8 @@
  * Operations on open files and their bytes.
  */
 
-import { FsError } from '../errors.ts'
-import { volumeOf, type Ino, type Position } from '../ids.ts'
+import { FsError, RoostError } from '../errors.ts'
+import { volumeOf, type Fh, type Ino, type Position } from '../ids.ts'
 import { isDirectory, isRegular, S_IFREG } from '../tree/inode.ts'
 import type { LivePiece } from './body.ts'
 import { Body } from './body.ts'
@@ -176,7 +176,7 @@ export class DataOperations {
     const node = this.#parts.tree.node(handle.ino)
     const isUnused = node.handles === 1 && (this.#parts.tracksOpens || node.nlookup === 0)
     const orphaned = node.attr.nlink === 0 && !node.gone && isUnused
-    if (orphaned) this.#drop(node)
+    if (orphaned) this.#tryDrop(node)
     else this.#sealer.trySeal(node)
     this.#parts.handles.close(fh)
     node.handles--
@@ -193,14 +193,26 @@ export class DataOperations {
     this.#parts.tree.letGo(node)
   }
 
+  /** What cannot be noted now is dropped at the next start. */
+  #tryDrop(node: Node): void {
+    try {
+      this.#drop(node)
+    } catch (error) {
+      if (!(error instanceof FsError || error instanceof RoostError)) throw error
+    }
+  }
+
   #drop(node: Node): void {
     const { ino } = node.attr
     this.#parts.recorder.record([{ volume: volumeOf(ino), change: { kind: 'drop', ino } }])
   }
 
   #openHandle(node: Node, flags: number): Handle {
+    const { ino } = node.attr
+    // The kernel, which opens by itself, does not tell of closing this one either.
+    if (!this.#parts.tracksOpens) return { fh: 0 as Fh, ino, flags, lockless: false }
     node.handles++
-    return this.#parts.handles.open(node.attr.ino, flags, node.lockless)
+    return this.#parts.handles.open(ino, flags, node.lockless)
   }
 
   #readBody(node: Node, offset: number, target: Buffer): void {

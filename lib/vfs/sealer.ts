@@ -7,7 +7,7 @@
  * time seals it first.
  */
 
-import { ERRNO, FsError } from '../errors.ts'
+import { ERRNO, FsError, RoostError } from '../errors.ts'
 import type { Extent } from '../feed/entry.ts'
 import { volumeOf, type BlobId, type VolumeId } from '../ids.ts'
 import { sha256Hex } from '../util/hash.ts'
@@ -121,6 +121,11 @@ export class Sealer {
     this.#sealAll(idle)
   }
 
+  /** Seals everything, as far as that needs no waiting; what does is on its way then. */
+  sealEverything(): void {
+    this.#sealAll([...this.#dirty])
+  }
+
   /** As `sealIdle`, for what has no open handle that would be closed one day. */
   sealClosed(): void {
     const idle = this.#closed.filter(node => this.#dirty.has(node))
@@ -158,7 +163,8 @@ export class Sealer {
       try {
         this.trySeal(node)
       } catch (error) {
-        if (!(error instanceof Wait)) throw error
+        // A log that failed refuses every op; here there is nobody to be told.
+        if (!(error instanceof Wait || error instanceof RoostError)) throw error
       }
     }
   }

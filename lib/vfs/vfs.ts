@@ -131,6 +131,11 @@ export class Vfs {
     this.#sealer.sealClosed()
   }
 
+  /** Called at the end, again and again while `hasUnsealed`. */
+  sealEverything(): void {
+    this.#sealer.sealEverything()
+  }
+
   /** Called about once a second: what was written and not closed becomes history. */
   sealIdle(): void {
     this.#sealer.sealIdle()
