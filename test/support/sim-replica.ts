@@ -6,15 +6,16 @@ import { segmentPathOf } from '../../lib/feed/segment.ts'
 import { reviveLoaded } from '../../lib/fuse/thread-messages.ts'
 import { LoadAnswerer } from '../../lib/host/load-answerer.ts'
 import type { Ino, Position, SessionId } from '../../lib/ids.ts'
+import type { Disk } from '../../lib/io/disk.ts'
 import { Keeper } from '../../lib/keeper/keeper.ts'
 import { FileClassifier } from '../../lib/mail/file-class.ts'
+import type { Store } from '../../lib/store/store.ts'
 import { assert } from '../../lib/util/assert.ts'
 import type { Journal, Load, Loaded, Space } from '../../lib/vfs/ports.ts'
 import { SEGMENT_WAIT } from '../../lib/vfs/recorder.ts'
 import { Vfs } from '../../lib/vfs/vfs.ts'
 import { Wait } from '../../lib/vfs/wait.ts'
-import { PowerCut, type SimDisk } from './sim-disk.ts'
-import type { SimStore } from './sim-store.ts'
+import { PowerCut } from './sim-disk.ts'
 
 /** How often an op may have to wait before it is taken for one that never ends. */
 const TRIES_MAX = 5000
@@ -27,8 +28,9 @@ export type OnAppend = (
 ) => void
 
 export interface SimReplicaOptions {
-  readonly disk: SimDisk
-  readonly store: SimStore
+  /** A simulated disk, or one without power cuts. */
+  readonly disk: Disk & { readonly isOff?: boolean }
+  readonly store: { open(): Promise<Store> }
   readonly onAppend?: OnAppend
   /** Bytes are to become a blob that does not ride in the log. */
   readonly onStage?: (bytes: Uint8Array) => void
@@ -50,7 +52,7 @@ type Message =
 export class SimReplica {
   readonly vfs: Vfs
   readonly keeper: Keeper
-  readonly #disk: SimDisk
+  readonly #disk: SimReplicaOptions['disk']
   readonly #writer: FeedWriter
   readonly #syncer: FeedSyncer
   readonly #answerer: LoadAnswerer
@@ -226,7 +228,7 @@ export class SimReplica {
   }
 
   #mustHavePower(): void {
-    if (this.#disk.isOff) throw new PowerCut('the power is off')
+    if (this.#disk.isOff === true) throw new PowerCut('the power is off')
   }
 
   #journal(onAppend: OnAppend | undefined): Journal {
