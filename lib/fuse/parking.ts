@@ -55,11 +55,6 @@ export class Parking {
     this.#durable.push({ position, done, fail })
   }
 
-  /** Whether anything waits for the log. */
-  get awaitsDurable(): boolean {
-    return this.#durable.length > 0
-  }
-
   durableThrough(position: Position): void {
     if (this.#durable.length === 0) return
     const waiting = this.#durable

@@ -3,7 +3,7 @@
  *
  * Hot calls (`read`, `write`, `poll2`) return what the kernel does, or the negative errno, and
  * allocate nothing. Cold calls throw an Error whose `code` is the name of the errno, as those of
- * node:fs do. All of them block the calling thread, but for `umount2Async`.
+ * node:fs do. All of them block the calling thread, but for `umount2Async` and `syncfs`.
  *
  * Layouts and constants are those of Linux on x86_64 and arm64 (little-endian, 64-bit, where
  * both agree), with glibc or musl.
@@ -36,9 +36,6 @@ export const MS_NODEV = 4
 export const MNT_DETACH = 2
 /** Does not follow a symbolic link at the end of the path. */
 export const UMOUNT_NOFOLLOW = 8
-
-export const FALLOC_FL_KEEP_SIZE = 1
-export const FALLOC_FL_PUNCH_HOLE = 2
 
 const POLLIN = 1
 /** POLLERR, POLLHUP and POLLNVAL, which poll reports unasked. */
@@ -74,11 +71,10 @@ function bind() {
     umount2Async: umount2.async as (...args: unknown[]) => void,
     eventfd: call('int eventfd(uint, int)'),
     flock: call('int flock(int, int)'),
-    syncfs: call('int syncfs(int)'),
+    syncfsAsync: lib.func('int syncfs(int)').async as (...args: unknown[]) => void,
     fcntl: call('int fcntl(int, int, ...)'),
     socketpair: call('int socketpair(int, int, int, void *)'),
     recvmsg: call('long recvmsg(int, void *, int)'),
-    fallocate: call('int fallocate(int, int, int64, int64)'),
     close: call('int close(int)'),
     getpagesize: call('int getpagesize(void)')
   }
@@ -211,9 +207,19 @@ export function flock(fd: number): boolean {
   throw failed('flock')
 }
 
-/** Makes everything in the file system that holds `fd` durable. @throws Error EIO, ENOSPC */
-export function syncfs(fd: number): void {
-  if (libc().syncfs(fd) !== 0) throw failed('syncfs')
+/**
+ * Makes everything in the file system that holds `fd` durable, on a thread of its own.
+ *
+ * @throws Error EIO, whatever the reason
+ */
+export function syncfs(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    libc().syncfsAsync(fd, (error: Error | null, result: number) => {
+      if (error) reject(error)
+      else if (result === 0) resolve()
+      else reject(Object.assign(new Error('EIO: syncfs failed'), { code: 'EIO' }))
+    })
+  })
 }
 
 /** Whether reads and writes return EAGAIN instead of waiting; for all who share the opening. */
@@ -276,16 +282,6 @@ export function receiveFd(socketFd: number): number | undefined {
     control.readInt32LE(8) === SOL_SOCKET &&
     control.readInt32LE(12) === SCM_RIGHTS
   return isFd ? control.readInt32LE(16) : undefined
-}
-
-/**
- * Reserves disk space for a range of a file, or gives it back.
- *
- * @param mode 0, or bits of FALLOC_FL_*.
- * @throws Error ENOSPC, EOPNOTSUPP
- */
-export function fallocate(fd: number, mode: number, offset: number, length: number): void {
-  if (libc().fallocate(fd, mode, offset, length) !== 0) throw failed('fallocate')
 }
 
 /** @throws Error EBADF */

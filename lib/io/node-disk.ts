@@ -2,9 +2,9 @@
 
 import fs from 'node:fs'
 import { join } from 'node:path'
-import koffi from 'koffi'
 import { assert } from '../util/assert.ts'
 import type { Disk, DiskFile } from './disk.ts'
+import * as libc from './libc.ts'
 
 /** A data directory, which must exist. Nobody but the daemon may read what is made in it. */
 export class NodeDisk implements Disk {
@@ -58,7 +58,7 @@ export class NodeDisk implements Disk {
   async syncAll(): Promise<void> {
     const directory = await fs.promises.open(this.#root, DIRECTORY_FLAGS)
     try {
-      await syncfs(directory.fd)
+      await libc.syncfs(directory.fd)
     } finally {
       await directory.close()
     }
@@ -166,20 +166,4 @@ const OPEN_FLAGS = {
   existing: O_RDWR,
   create: O_RDWR | O_CREAT,
   exclusive: O_RDWR | O_CREAT | O_EXCL
-}
-
-type Syncfs = { async: (fd: number, done: (error: Error | null, result: number) => void) => void }
-
-let syncfsOfLibc: Syncfs | undefined
-
-/** syncfs(2) on a thread of its own; Node has no call for it. */
-function syncfs(fd: number): Promise<void> {
-  const { async: call } = (syncfsOfLibc ??= koffi.load(null).func('int syncfs(int)') as Syncfs)
-  return new Promise((resolve, reject) => {
-    call(fd, (error, result) => {
-      if (error !== null) reject(error)
-      else if (result === 0) resolve()
-      else reject(Object.assign(new Error('EIO: i/o error, syncfs'), { code: 'EIO' }))
-    })
-  })
 }

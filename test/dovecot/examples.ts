@@ -7,14 +7,17 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { assertDovecotInstalled } from '../support/dovecot-installed.ts'
+import { requireDovecot, requireRoot } from '../support/prerequisites.ts'
 import { mailRootFor } from '../support/mail-root.ts'
 import { exampleScenario } from './example-scenario.ts'
 
 const run = promisify(execFile)
 
 t.setTimeout(120_000)
-t.before(assertDovecotInstalled)
+t.before(() => {
+  requireDovecot()
+  requireRoot()
+})
 
 t.test('Dovecot 2.3 accepts its example, and reads from it what the comments say', async t => {
   const path = fileURLToPath(new URL('../../examples/dovecot-2.3.conf', import.meta.url))

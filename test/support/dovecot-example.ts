@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { assertDovecotInstalled } from './dovecot-installed.ts'
+import { requireDovecot, requireRoot } from './prerequisites.ts'
 import { DovecotProcess, runWithHostname } from './dovecot-process.ts'
 import { problemsOf } from './dovecot-problems.ts'
 import { ImapClient } from './imap-client.ts'
@@ -90,7 +90,8 @@ export class DovecotExample {
   #process: DovecotProcess | undefined
 
   static async create(options: ExampleOptions): Promise<DovecotExample> {
-    if (options.tree === '/') assertDovecotInstalled()
+    if (options.tree === '/') requireDovecot()
+    requireRoot()
     const directory = await mkdtemp(join(tmpdir(), 'dovecot-'))
     await chmod(directory, 0o755)
     const example = new DovecotExample(options, directory)

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { PASSWORD, dovecotConfig, passwdFile, type DovecotConfig } from './dovecot-config.ts'
-import { assertDovecotInstalled } from './dovecot-installed.ts'
+import { requireDovecot, requireRoot } from './prerequisites.ts'
 import { problemsOf } from './dovecot-problems.ts'
 import { DovecotProcess, runWithHostname, type CommandResult } from './dovecot-process.ts'
 import { ImapClient } from './imap-client.ts'
@@ -44,7 +44,8 @@ let instances = 0
 
 /** Starts a Dovecot and returns when it answers LMTP. */
 export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
-  assertDovecotInstalled()
+  requireDovecot()
+  requireRoot()
   const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'dovecot-')))
   await mkdir(stateDir, { recursive: true })
   await chmod(stateDir, 0o755)
