@@ -54,7 +54,7 @@ async function runChain(seed: number): Promise<Outcome | undefined> {
   const isHeavy = seed % HEAVY_EVERY === 0
   const random = new SimRandom(seed)
   const weights = isHeavy ? HEAVY : seed % BODIES_EVERY === 0 ? BODIES : USUAL
-  const chain = new WorkloadChain({ random, weights, steps: isHeavy ? 250 : 60 })
+  const chain = new WorkloadChain({ random, weights, steps: isHeavy ? 90 : 60 })
   try {
     for (let life = 0; life < LIVES; life++) await chain.live()
     await chain.finish()

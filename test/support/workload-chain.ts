@@ -74,9 +74,7 @@ export class WorkloadChain {
     this.#history.settle()
     const { frames } = this.#history
     this.segments += segmentOf(replica.end - 1)
-    const isOver = ({ session, end }: (typeof frames)[number]): boolean =>
-      session < replica.keeper.session || end <= replica.durable
-    this.#durable = frames.filter(isOver).length
+    this.#durable = this.#durableFrames(replica)
     this.#promised = end === 'power cut' ? this.#durable : frames.length
     if (end === 'closed') this.#durable = frames.length
     if (end === 'power cut') this.#crash()
@@ -154,7 +152,11 @@ export class WorkloadChain {
     if (random.chance(0.7)) disk.cutAtMutation = disk.mutations + 1 + random.int(4 * count)
     try {
       await this.#workload.begin()
-      for (let i = 0; i < count; i++) await this.#workload.step()
+      for (let i = 0; i < count; i++) {
+        await this.#workload.step()
+        // Snapshots of large files would fill the memory of the machine.
+        if (i % 10 === 0) this.#history.forgetBefore(this.#durableFrames(replica))
+      }
       if (random.chance(0.15)) {
         await this.#workload.closeAll()
         await replica.close()
@@ -165,6 +167,17 @@ export class WorkloadChain {
       return 'power cut'
     }
     return random.chance(0.5) ? 'killed' : 'power cut'
+  }
+
+  /** Frames that no power cut can take any more. */
+  #durableFrames(replica: SimReplica): number {
+    const { frames } = this.#history
+    let length = frames.length
+    for (; length > 0; length--) {
+      const { session, end } = frames[length - 1] as (typeof frames)[number]
+      if (session < replica.keeper.session || end <= replica.durable) break
+    }
+    return length
   }
 
   #crash(): void {

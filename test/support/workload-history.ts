@@ -11,6 +11,9 @@ export interface HistoryFrame {
   snapshot: ModelSnapshot | undefined
 }
 
+/** In place of a snapshot that will not be asked for. */
+const FORGOTTEN: ModelSnapshot = new Map()
+
 /** The log as the test keeps it for itself, beside the one on the disk. */
 export class WorkloadHistory {
   readonly #model: ModelTree
@@ -85,6 +88,15 @@ export class WorkloadHistory {
       }
     }
     return missing.size === 0 ? length : undefined
+  }
+
+  /** A recovery will find at least `length` frames: what was before the last of them is history. */
+  forgetBefore(length: number): void {
+    for (let i = length - 2; i >= 0; i--) {
+      const frame = this.#frames[i] as HistoryFrame
+      if (frame.snapshot === FORGOTTEN) return
+      frame.snapshot = FORGOTTEN
+    }
   }
 
   /** What came after `length` frames was lost, and never happened. */

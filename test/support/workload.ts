@@ -9,6 +9,8 @@ const ME = { uid: 1000, gid: 1000 }
 const O_RDWR = 2
 const O_APPEND = 0o2000
 const O_TRUNC = 0o1000
+/** Files grow no further, so that their copies fit into memory. */
+const FILE_SIZE_MAX = 3 * 1024 * 1024
 /** The kernel sends no more at once. */
 const WRITE_MAX = 1024 * 1024
 
@@ -153,7 +155,7 @@ export class Workload {
     const random = this.#random
     const size = this.model.node(id).bytes.length
     const data = this.#bytes()
-    const appends = random.chance(0.5)
+    const appends = random.chance(0.5) && size < FILE_SIZE_MAX
     const beyond = random.chance(0.1) ? random.int(200_000) : 0
     const offset = appends ? size : random.chance(0.4) ? 0 : random.int(size + 1) + beyond
     const flags = appends ? O_RDWR | O_APPEND : O_RDWR
@@ -188,7 +190,11 @@ export class Workload {
     const random = this.#random
     const before = this.model.node(id).bytes.length
     const up = random.chance(0.1) ? random.int(150_000) : random.int(5000)
-    const size = random.chance(0.3) ? 0 : random.chance(0.4) ? before + up : random.int(before + 1)
+    const size = random.chance(0.3)
+      ? 0
+      : random.chance(0.4)
+        ? Math.min(before, FILE_SIZE_MAX) + up
+        : random.int(before + 1)
     this.#say(`truncate ${id} ${size}`)
     await this.#replica.run(() => this.#replica.vfs.attrs.setattr(id as Ino, { size }))
     this.model.truncate(id, size)
