@@ -5,7 +5,7 @@
 import { FsError, RoostError } from '../errors.ts'
 import { volumeOf, type Fh, type Ino, type Position } from '../ids.ts'
 import { isDirectory, isRegular, S_IFREG } from '../tree/inode.ts'
-import type { LivePiece } from './body.ts'
+import { BodyReader } from './body-reader.ts'
 import { Body } from './body.ts'
 import { BLOCK_SIZE } from './content.ts'
 import type { Handle } from './handle-table.ts'
@@ -13,7 +13,6 @@ import type { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
 import type { Caller, VfsParts } from './parts.ts'
 import type { Sealer } from './sealer.ts'
-import { Wait } from './wait.ts'
 
 const O_ACCMODE = 0o3
 const O_EXCL = 0o200
@@ -39,11 +38,13 @@ export class DataOperations {
   readonly #parts: VfsParts
   readonly #names: NamespaceOperations
   readonly #sealer: Sealer
+  readonly #bodies: BodyReader
 
   constructor(parts: VfsParts, names: NamespaceOperations, sealer: Sealer) {
     this.#parts = parts
     this.#names = names
     this.#sealer = sealer
+    this.#bodies = new BodyReader(parts.tree)
   }
 
   /** @throws FsError EISDIR; ESTALE history does not have the file any more */
@@ -81,10 +82,9 @@ export class DataOperations {
     const node = this.#parts.tree.node(ino)
     if (isDirectory(node.attr)) throw new FsError('EISDIR')
     const size = Math.max(Math.min(length, node.attr.size - offset), 0)
+    if (size > 0 && hasBody(node)) return this.#bodies.read(node, offset, size)
     const target = Buffer.alloc(size)
-    if (size === 0) return target
-    if (hasBody(node)) this.#readBody(node, offset, target)
-    else this.#parts.tree.contentOf(node, offset, size).read(target, offset)
+    if (size > 0) this.#parts.tree.contentOf(node, offset, size).read(target, offset)
     return target
   }
 
@@ -215,22 +215,6 @@ export class DataOperations {
     return this.#parts.handles.open(ino, flags, node.lockless)
   }
 
-  #readBody(node: Node, offset: number, target: Buffer): void {
-    const body = this.#parts.tree.bodyOf(node, offset, target.length)
-    let missing: string | undefined
-    for (const piece of body.pieces(offset, target.length)) {
-      const bytes = this.#bytesOf(piece)
-      if (bytes === undefined) missing ??= `blob:${String(piece.source.blob)}`
-      else copyPiece(piece, bytes, offset, target)
-    }
-    // All that is missing has been asked for by now; the op runs again for each that comes.
-    if (missing !== undefined) throw new Wait(missing)
-  }
-
-  #bytesOf({ source }: LivePiece): Buffer | undefined {
-    return source.blob === undefined ? source.bytes : this.#parts.tree.blob(source.blob)
-  }
-
   #writeContent(node: Node, offset: number, data: Uint8Array): void {
     const { ino } = node.attr
     // The request's buffer is used again; the entry and the memory keep these bytes.
@@ -267,11 +251,4 @@ export function hasBody(node: Node): boolean {
 
 function outgrows(node: Node, end: number): boolean {
   return node.attr.fileClass === 'general' && end > GENERAL_SIZE_MAX
-}
-
-function copyPiece(piece: LivePiece, bytes: Buffer, offset: number, target: Buffer): void {
-  const start = Math.max(piece.offset, offset)
-  const end = Math.min(piece.offset + piece.length, offset + target.length)
-  const from = piece.sourceOffset + (start - piece.offset)
-  bytes.copy(target, start - offset, from, from + (end - start))
 }
