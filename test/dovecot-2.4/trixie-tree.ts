@@ -32,9 +32,10 @@ export async function trixieTree(tell: (text: string) => void): Promise<string> 
 }
 
 async function debootstrap(directory: string): Promise<void> {
-  const mirror = process.env['ROOST_DEBIAN_MIRROR'] ?? 'http://deb.debian.org/debian'
+  // Without one, debootstrap takes the mirror that it was configured with.
+  const mirror = process.env['ROOST_DEBIAN_MIRROR']
   const options = ['--variant=minbase', `--include=${PACKAGES.join()}`]
-  const child = spawn('debootstrap', [...options, 'trixie', directory, mirror])
+  const child = spawn('debootstrap', [...options, 'trixie', directory, ...(mirror ? [mirror] : [])])
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
