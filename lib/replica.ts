@@ -6,14 +6,16 @@
  * goes first, then everything that was answered is made durable and brought into the store.
  */
 
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
+import { RoostError } from './errors.ts'
 import type { FuseMount } from './fuse/mount.ts'
-import { openMount } from './fuse/mount.ts'
+import { openMount, placeOf } from './fuse/mount.ts'
 import type { ServingMode } from './fuse/thread-messages.ts'
 import { Serving } from './host/serving.ts'
 import type { Status } from './host/status.ts'
 import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
 import type { Logger } from './io/logger.ts'
+import { resolveMountpoint } from './io/mountinfo.ts'
 import { NodeDisk } from './io/node-disk.ts'
 import { processFigures } from './io/process-figures.ts'
 import { SystemClock } from './io/system-clock.ts'
@@ -107,6 +109,7 @@ export class Replica extends Resource {
 
   protected override async _open(): Promise<void> {
     this.#identity = readIdentity(this.#directory)
+    this.#checkPlace()
     const lock = lockDataDirectory(this.#directory)
     await this.own({ close: lock.release })
     const keeper = await Keeper.open({
@@ -136,6 +139,14 @@ export class Replica extends Resource {
     await this.own({ close: () => mount.unmount() })
     await serving.untilServing()
     this.#servingSinceMs = this.#clock.monotonicMs()
+  }
+
+  /** A daemon whose files lie in its own mount would wait for itself. */
+  #checkPlace(): void {
+    const place = placeOf(this.#mountpoint)
+    if (relative(place, resolveMountpoint(this.#directory)).startsWith('..')) return
+    const what = `${this.#mountpoint} cannot be the mount point`
+    throw new RoostError('BAD_CONFIG', `${what}: ${this.#directory} would be hidden below it`)
   }
 
   async #openMount(): Promise<FuseMount> {

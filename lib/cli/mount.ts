@@ -2,14 +2,16 @@
 
 import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { openControl } from '../admin/control.ts'
-import { readIdentity } from '../io/data-directory.ts'
+import { openDaemonLog, readIdentity } from '../io/data-directory.ts'
 import type { ServingMode } from '../fuse/thread-messages.ts'
 import { createLogger } from '../io/logger.ts'
 import { Replica } from '../replica.ts'
 import { EX_OK, EX_SOFTWARE, type Outcome } from './exit-codes.ts'
+
+const STDERR_FD = 2
 
 interface MountFlags {
   readonly data: string
@@ -55,32 +57,39 @@ async function serve(mountpoint: string, flags: MountFlags): Promise<number> {
     })
   }
   await replica.open()
+  try {
+    return await untilEnded(replica, directory)
+  } finally {
+    await replica.close()
+  }
+}
+
+async function untilEnded(replica: Replica, directory: string): Promise<number> {
   const control = await openControl(directory, replica)
-  for (const sentence of replica.recovered) process.stderr.write(`roost: ${sentence}\n`)
-  process.stdout.write(`roost: ${replica.mountpoint} is mounted\n`)
-  const failure = await replica.untilEnded()
-  if (failure !== undefined) process.stderr.write(`roost: ${failure}\n`)
-  await control.close()
-  await replica.close()
-  return failure === undefined ? EX_OK : EX_SOFTWARE
+  try {
+    for (const sentence of replica.recovered) process.stderr.write(`roost: ${sentence}\n`)
+    process.stdout.write(`roost: ${replica.mountpoint} is mounted\n`)
+    const failure = await replica.untilEnded()
+    if (failure !== undefined) process.stderr.write(`roost: ${failure}\n`)
+    return failure === undefined ? EX_OK : EX_SOFTWARE
+  } finally {
+    await control.close()
+  }
 }
 
 /** Starts the same command again in a session of its own, and leaves when it has mounted. */
 async function daemonize(flags: MountFlags): Promise<number> {
-  const logFile = join(resolve(flags.data), 'roost.log')
-  readIdentity(resolve(flags.data))
-  const log = fs.openSync(logFile, 'a', 0o600)
-  const logStart = fs.fstatSync(log).size
+  const directory = resolve(flags.data)
+  readIdentity(directory)
+  const log = openDaemonLog(directory)
   const args = process.argv.slice(1).filter(arg => arg !== '--daemon')
-  // An inherited device keeps its number: it is handed on in the same place.
-  const inherited = Array.from({ length: (flags.fuseFd ?? 2) - 2 }, (_, i) => i + 3)
-  const stdio = ['ignore', 'pipe', log, ...inherited] as const
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     detached: true,
-    stdio: [...stdio]
+    stdio: ['ignore', 'pipe', log.fd, ...handedOn(flags.fuseFd)]
   })
-  fs.closeSync(log)
-  return new Promise(resolveCode => {
+  fs.closeSync(log.fd)
+  return new Promise((resolveCode, reject) => {
+    child.once('error', reject)
     child.stdout?.once('data', (line: Buffer) => {
       process.stdout.write(line)
       child.stdout?.destroy()
@@ -88,14 +97,20 @@ async function daemonize(flags: MountFlags): Promise<number> {
       resolveCode(EX_OK)
     })
     child.once('exit', code => {
-      process.stderr.write(fs.readFileSync(logFile).subarray(logStart))
+      process.stderr.write(log.readNew())
       resolveCode(code ?? EX_SOFTWARE)
     })
   })
 }
 
+/** The descriptors from 3 on: an inherited device keeps its number, and what lies before is ours. */
+function handedOn(fuseFd = STDERR_FD): ('ignore' | number)[] {
+  const count = fuseFd - STDERR_FD
+  return Array.from({ length: count }, (_, at) => (at === count - 1 ? fuseFd : 'ignore'))
+}
+
 function fdOf(text: string): number {
   const fd = Number(text)
-  if (!Number.isInteger(fd) || fd < 0) throw new InvalidArgumentError('a file descriptor')
-  return fd
+  if (Number.isInteger(fd) && fd > STDERR_FD) return fd
+  throw new InvalidArgumentError('A file descriptor is a number from 3 on.')
 }

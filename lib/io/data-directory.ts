@@ -4,7 +4,7 @@
  *     roost.json   format and identity      lock     held by the daemon that has it open
  *     store/       names and attributes     feeds/   the log
  *     containers/  files kept in history    blobs/, staged/   bodies
- *     control.sock where the daemon answers
+ *     control.sock where the daemon answers      roost.log  what it says in the background
  */
 
 import { randomUUID } from 'node:crypto'
@@ -18,6 +18,7 @@ export const DATA_FORMAT = 1
 
 const IDENTITY_FILE = 'roost.json'
 const LOCK_FILE = 'lock'
+const LOG_FILE = 'roost.log'
 
 export interface Identity {
   readonly format: number
@@ -29,7 +30,11 @@ export interface Identity {
 
 /** Makes an empty data directory. @throws RoostError DATA_UNUSABLE */
 export function initDataDirectory(directory: string, volumeDepth: number): Identity {
-  checkUsable(directory, () => fs.mkdirSync(directory, { recursive: true, mode: 0o700 }))
+  checkUsable(directory, () => {
+    const isThere = fs.existsSync(directory)
+    if (!isThere) fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+    if (!fs.statSync(directory).isDirectory()) throw new Error(NO_DIRECTORY)
+  })
   if (fs.existsSync(path.join(directory, IDENTITY_FILE))) {
     throw new RoostError('DATA_UNUSABLE', `${directory} is a data directory already`)
   }
@@ -46,15 +51,11 @@ export function initDataDirectory(directory: string, volumeDepth: number): Ident
 
 /** @throws RoostError DATA_UNUSABLE, DATA_FORMAT */
 export function readIdentity(directory: string): Identity {
-  const file = path.join(directory, IDENTITY_FILE)
-  const text = checkUsable(directory, () => {
-    if (!fs.statSync(directory).isDirectory()) throw new Error('it is not a directory')
-    if (!fs.existsSync(file)) throw new Error('it holds no store; "roost init" makes one')
-    return fs.readFileSync(file, 'utf8')
-  })
-  const identity = checkUsable(directory, () => JSON.parse(text) as Partial<Identity>)
-  const { format, storeId, volumeDepth = 1 } = identity
+  const text = checkUsable(directory, () => readIdentityFile(directory))
+  const stored = checkUsable(directory, () => JSON.parse(text) as Partial<Identity> | null)
+  const { format, storeId, volumeDepth = 1 } = stored ?? {}
   if (typeof format !== 'number' || typeof storeId !== 'string') {
+    const file = path.join(directory, IDENTITY_FILE)
     throw new RoostError('DATA_UNUSABLE', `${file} is not the identity of a store`)
   }
   if (format > DATA_FORMAT) {
@@ -62,6 +63,35 @@ export function readIdentity(directory: string): Identity {
     throw new RoostError('DATA_FORMAT', `${directory} has format ${format}; ${known}`)
   }
   return { format, storeId, volumeDepth }
+}
+
+const NO_DIRECTORY = 'it is not a directory'
+
+function readIdentityFile(directory: string): string {
+  const stat = fs.statSync(directory, { throwIfNoEntry: false })
+  if (stat === undefined) throw new Error('it is not there; "roost init" makes one')
+  if (!stat.isDirectory()) throw new Error(NO_DIRECTORY)
+  try {
+    return fs.readFileSync(path.join(directory, IDENTITY_FILE), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new Error('it holds no store; "roost init" makes one', { cause: error })
+  }
+}
+
+/**
+ * Opens the file that a daemon in the background writes to, at its end.
+ *
+ * @returns its descriptor, which the caller closes, and a reader of what was written since
+ * @throws RoostError DATA_UNUSABLE
+ */
+export function openDaemonLog(directory: string): { fd: number; readNew: () => Buffer } {
+  return checkUsable(directory, () => {
+    const file = path.join(directory, LOG_FILE)
+    const fd = fs.openSync(file, 'a', 0o600)
+    const { size } = fs.fstatSync(fd)
+    return { fd, readNew: () => fs.readFileSync(file).subarray(size) }
+  })
 }
 
 /**
