@@ -189,7 +189,7 @@ export class FuseServer {
       maxReadahead: MIB,
       maxBackground: 64,
       congestionThreshold: 48,
-      pageSize: 4096
+      pageSize: libc.pageSize()
     })
     this.#replies.init(request.unique, outcome.reply)
     if (outcome.isSettled) this.#tell({ type: 'serving', minor: outcome.minor })
