@@ -25,7 +25,8 @@ for (const [title, weights] of [
       const store = new SimStore(disk, random.fork('store'))
       const model = new ModelTree()
       const history = new WorkloadHistory(model)
-      const start = () => SimReplica.start({ disk, store, onAppend: history.note })
+      const tracksOpens = seed % 2 === 0
+      const start = () => SimReplica.start({ disk, store, onAppend: history.note, tracksOpens })
       let replica = await start()
       const workload = new Workload(model, history, replica, random.fork('work'), weights)
       const restart = async () => {

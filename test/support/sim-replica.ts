@@ -37,6 +37,8 @@ export interface SimReplicaOptions {
   /** Bytes that a write may still take; unlimited by default. */
   readonly space?: Space
   readonly volumeDepth?: number
+  /** Whether the kernel tells of opens and closes, or only of what it forgets. */
+  readonly tracksOpens?: boolean
   /** Recovery is over, and nothing new has begun. */
   readonly onRecovered?: (keeper: Keeper) => void
 }
@@ -63,10 +65,12 @@ export class SimReplica {
   #messages: Message[] = []
   /** What the main side had to complain about. */
   readonly warnings: string[] = []
+  readonly tracksOpens: boolean
 
   private constructor(options: SimReplicaOptions, keeper: Keeper) {
     const { disk } = options
     this.keeper = keeper
+    this.tracksOpens = options.tracksOpens ?? true
     this.#disk = disk
     this.#writer = new FeedWriter(disk, keeper.session)
     this.#syncer = new FeedSyncer(disk, keeper.session)
@@ -88,7 +92,8 @@ export class SimReplica {
       clock: simClock(),
       space: options.space ?? { reserve: () => true, totals: () => disk.space() },
       classifier: new FileClassifier(),
-      volumeDepth: options.volumeDepth ?? 1
+      volumeDepth: options.volumeDepth ?? 1,
+      tracksOpens: this.tracksOpens
     })
   }
 
@@ -183,8 +188,12 @@ export class SimReplica {
     }
   }
 
-  /** As an orderly end: all is synced, applied and checkpointed. */
+  /** As an orderly end: all is sealed, synced, applied and checkpointed. */
   async close(): Promise<void> {
+    while (this.vfs.hasUnsealed) {
+      this.vfs.sealEverything()
+      await this.catchUp()
+    }
     await this.catchUp()
     await this.keeper.writeCheckpoint()
     this.#syncer.close()

@@ -38,6 +38,7 @@ export class WorkloadChain {
   readonly #model = new ModelTree()
   readonly #history = new WorkloadHistory(this.#model)
   readonly #empty: ModelSnapshot
+  readonly #tracksOpens: boolean
   /** Bytes of all blobs that were ever staged. */
   readonly #blobs = new Map<BlobId, Buffer>()
   #workload: Workload | undefined
@@ -59,6 +60,7 @@ export class WorkloadChain {
     this.disk = new SimDisk({ nameOrder: random.pick(['journal', 'directory']) })
     this.store = new SimStore(this.disk, random.fork('store'))
     this.#empty = this.#model.snapshot()
+    this.#tracksOpens = random.chance(0.5)
   }
 
   /** The last ops, for whoever has to explain a failure. */
@@ -98,6 +100,7 @@ export class WorkloadChain {
       const replica = await SimReplica.start({
         disk,
         store,
+        tracksOpens: this.#tracksOpens,
         onAppend: this.#history.note,
         onStage: bytes => {
           this.#blobs.set(sha256Hex(bytes) as BlobId, Buffer.from(bytes))

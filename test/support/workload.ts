@@ -76,7 +76,8 @@ export class Workload {
     else if (chance < 0.9) await this.#machinery()
     else if (chance < 0.94) this.#replica.deliver(random.int(4))
     else if (chance < 0.97) await this.#replica.answerLoads(random.int(3))
-    else this.#replica.vfs.sealIdle()
+    else if (random.chance(0.5)) this.#replica.vfs.sealIdle()
+    else this.#replica.vfs.sealClosed()
     this.#history.settle()
   }
 
@@ -135,8 +136,7 @@ export class Workload {
         this.#replica.vfs.data.open(existing.id as Ino, flags)
       )
       if ((flags & O_TRUNC) !== 0) this.model.truncate(existing.id, 0)
-      this.model.open(existing.id)
-      this.#open.push({ fh: handle.fh, id: existing.id })
+      this.#noteOpen(handle.fh, existing.id)
       return
     }
     this.#say(`create ${directory.id}/${name}`)
@@ -147,8 +147,15 @@ export class Workload {
     if (made === undefined) return
     const id = made.node.attr.ino
     this.model.make(directory.id, name, { id, kind: 'file', permissions: 0o600 })
+    this.#noteOpen(made.handle.fh, id)
+  }
+
+  #noteOpen(fh: number, id: number): void {
+    const node = this.#replica.vfs.known(id as Ino)
+    // As the reply does that tells the kernel of the inode.
+    if (!this.#replica.tracksOpens && node !== undefined) node.nlookup++
     this.model.open(id)
-    this.#open.push({ fh: made.handle.fh, id })
+    this.#open.push({ fh, id })
   }
 
   async #write(id: number): Promise<void> {
@@ -222,9 +229,17 @@ export class Workload {
   async #close(at: number): Promise<void> {
     const { fh, id } = this.#open[at] as OpenFile
     this.#say(`close ${id}`)
-    await this.#replica.run(() => {
-      this.#replica.vfs.data.release(fh)
-    })
+    const { vfs, tracksOpens } = this.#replica
+    if (!tracksOpens && vfs.forget(id as Ino, 1)) {
+      await this.#replica.run(() => {
+        vfs.data.dropForgotten(id as Ino)
+      })
+    }
+    if (tracksOpens) {
+      await this.#replica.run(() => {
+        vfs.data.release(fh)
+      })
+    }
     this.#open.splice(at, 1)
     this.model.close(id)
   }
@@ -238,8 +253,7 @@ export class Workload {
       )
       const id = made.node.attr.ino
       this.model.make(MODEL_ROOT, name, { id, kind: 'file', permissions: 0o600 })
-      this.model.open(id)
-      this.#open.push({ fh: made.handle.fh, id })
+      this.#noteOpen(made.handle.fh, id)
       this.#history.settle()
     }
     const node = this.model.find(MODEL_ROOT, name)
