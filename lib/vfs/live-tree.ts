@@ -103,6 +103,7 @@ export class LiveTree implements Tree {
   removeInode(ino: Ino): void {
     const node = this.node(ino)
     node.gone = true
+    node.gonePosition = this.position
     node.attr.nlink = 0
     this.releaseWhenApplied(() => {
       this.dropContent(ino)
@@ -122,6 +123,7 @@ export class LiveTree implements Tree {
   /** Takes a node out of the table when nobody needs it. */
   letGo(node: Node): void {
     if (!node.gone || node.nlookup > 0 || node.handles > 0) return
+    if (node.gonePosition > this.#applied) return
     this.#nodes.delete(node.attr.ino)
   }
 

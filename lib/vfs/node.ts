@@ -26,6 +26,8 @@ export class Node {
   handles = 0
   /** History does not have it any more; it lives on until the kernel lets go of it. */
   gone = false
+  /** Where the log ends with its removal: until the store has that, it must not be asked. */
+  gonePosition = 0 as Position
   directory: Directory | undefined
   /** Bytes kept in history; regular files of class 'log', and 'general' while small. */
   content: Content | undefined
