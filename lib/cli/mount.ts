@@ -103,7 +103,7 @@ async function daemonize(flags: MountFlags): Promise<number> {
   })
 }
 
-/** The descriptors from 3 on: an inherited device keeps its number, and what lies before is ours. */
+/** Descriptors from 3 on: an inherited device keeps its number, what lies before is ours. */
 function handedOn(fuseFd = STDERR_FD): ('ignore' | number)[] {
   const count = fuseFd - STDERR_FD
   return Array.from({ length: count }, (_, at) => (at === count - 1 ? fuseFd : 'ignore'))

@@ -8,8 +8,8 @@
  * `position` is where the frame begins in its feed, so that an old frame in a reused place is
  * not taken for a new one. `durable` is how far the feed was known to be on the platter when the
  * frame was written: damage below that is damage, damage above may be a power cut's doing.
- * The chain is SHA-256 over the chain before and the hashes of the frame's entries, so that it stands
- * for the whole feed; bodies enter it only through the hashes in the entries.
+ * The chain is SHA-256 over the chain before and the hashes of the frame's entries, so that it
+ * stands for the whole feed; bodies enter it only through the hashes in the entries.
  */
 
 import { crc32 } from 'node:zlib'

@@ -102,8 +102,8 @@ export class KillRounds {
     this.#logged = this.#dovecot.log().length
     await this.#dovecot.restart()
     this.#note(result, sizeBytes)
-    const what = `round ${String(round)}: ${String(result.delivered)} messages in ${String(delayMs)} ms`
-    this.#t.ok(result.delivered > 0, what)
+    const delivered = `${String(result.delivered)} messages in ${String(delayMs)} ms`
+    this.#t.ok(result.delivered > 0, `round ${String(round)}: ${delivered}`)
     await this.#check(`HEADER Message-ID <${run}.`, messageId => messageId.startsWith(`<${run}.`))
     this.#lookAtLog()
   }

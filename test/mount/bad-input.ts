@@ -166,7 +166,8 @@ t.test('a mount point that would hide the data directory is refused', async t =>
   const place = await placeFor(t)
   await storeAt(place)
   for (const mountpoint of [place.dataDir, place.directory]) {
-    const stderr = `roost: ${mountpoint} cannot be the mount point: ${place.dataDir} would be hidden`
+    const hidden = `${place.dataDir} would be hidden`
+    const stderr = `roost: ${mountpoint} cannot be the mount point: ${hidden}`
     await checkRefused(t, { ...place, mountpoint }, { code: EX_CONFIG, stderr })
   }
 })
@@ -193,7 +194,8 @@ t.test('a mount that a killed daemon left is named, and taken away by --force', 
   const { pid } = JSON.parse(status.stdout) as { pid: number }
   await shellOk('kill -9 "$1" && while kill -0 "$1"; do sleep 0.01; done', String(pid))
   const refused = await runRoost('mount', mountpoint, '--data', dataDir)
-  const still = `roost: ${mountpoint} is still mounted by a daemon that is gone; --force unmounts it`
+  const remedy = 'is still mounted by a daemon that is gone; --force unmounts it'
+  const still = `roost: ${mountpoint} ${remedy}`
   t.match(refused, { code: EX_OSERR, stdout: '', stderr: still })
   const forced = await runRoost('mount', mountpoint, '--data', dataDir, '--daemon', '--force')
   t.match(forced, { code: 0, stdout: `roost: ${mountpoint} is mounted\n` })
