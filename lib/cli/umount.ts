@@ -20,10 +20,18 @@ export function addUmount(program: Command): void {
       const source = fuseMountAt(placeOf(mountpoint))?.source
       await unmountAt(resolve(mountpoint), options.force === true)
       if (source?.startsWith(MOUNT_SOURCE) === true) {
-        await daemonGone(decodeURI(source.slice(MOUNT_SOURCE.length)))
+        const directory = decodeURI(source.slice(MOUNT_SOURCE.length))
+        if (options.force === true) tellToLeave(directory)
+        await daemonGone(directory)
       }
       process.stdout.write(`roost: ${resolve(mountpoint)} is unmounted\n`)
     })
+}
+
+/** A daemon would go on for those who are still in the mount, where the kernel lets it. */
+function tellToLeave(directory: string): void {
+  const pid = lockHolderOf(directory)
+  if (pid !== undefined && pid > 0) process.kill(pid, 'SIGTERM')
 }
 
 /** The daemon leaves when everything is on the disk. */

@@ -40,8 +40,8 @@ export interface RoostMount {
   /** Everything that the daemon has written to stderr. */
   errors(): string
   status(): Promise<Status>
-  /** Unmounts in an orderly way. @returns the daemon's exit code */
-  stop(): Promise<number | null>
+  /** Unmounts in an orderly way, by SIGTERM if not told else. @returns the daemon's exit code */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
   /** kill -9 of the daemon; the dead mount is taken away. */
   kill(): Promise<void>
   /** Serves the same data directory again. */
@@ -137,8 +137,8 @@ class ServedMount implements RoostMount {
     return JSON.parse(stdout) as Status
   }
 
-  async stop(): Promise<number | null> {
-    this.#daemon?.kill('SIGTERM')
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.#daemon?.kill(signal)
     return this.#exit
   }
 
