@@ -11,7 +11,7 @@ import { USUAL } from '../support/workload.ts'
 import { WorkloadChain } from '../support/workload-chain.ts'
 
 /** About a minute's worth. */
-const ROUNDS_DEFAULT = 2500
+const ROUNDS_DEFAULT = 1500
 const LIVES = 3
 const DAY_MS = 24 * 3600 * 1000
 /** One chain in so many has many bodies that are too large for the log. */
