@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { Status } from '../../lib/host/status.ts'
-import { mountRoost, ROOST, runRoost } from '../support/roost-mount.ts'
+import { mountRoost, PLAINLY, ROOST, runRoost } from '../support/roost-mount.ts'
 import { command, mountsBelow, placeFor, shell, shellOk, type Place } from './place.ts'
 
 const EX_UNAVAILABLE = 69
@@ -170,8 +170,9 @@ t.test('a device that a parent has mounted is served, until it is unmounted', as
   for (const flags of [[], ['--daemon']]) {
     const { dataDir, mountpoint } = await storeFor(t)
     const mount = [ROOST, 'mount', mountpoint, '--data', dataDir, '--fuse-fd', '3', ...flags]
-    const args = [PARENT, mountpoint, process.execPath, ...mount]
-    const parent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const serve = [process.execPath, PARENT, mountpoint, process.execPath, ...mount]
+    const [program, ...args] = [...PLAINLY, ...serve]
+    const parent = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     t.teardown(() => parent.kill('SIGKILL'))
     const exit = once(parent, 'exit')
     const [line] = (await once(parent.stdout, 'data')) as [Buffer]

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { PLAINLY } from '../support/roost-mount.ts'
 
 const run = promisify(execFile)
 
@@ -51,7 +52,8 @@ export async function shellOk(script: string, ...args: readonly string[]): Promi
   return stdout
 }
 
-export async function command([program = '', ...args]: readonly string[]): Promise<Outcome> {
+export async function command(words: readonly string[]): Promise<Outcome> {
+  const [program, ...args] = [...PLAINLY, ...words]
   try {
     const options = { timeout: PATIENCE_MS, killSignal: 'SIGKILL', cwd: '/' } as const
     return { code: 0, ...(await run(program, args, options)) }

@@ -17,6 +17,10 @@ const run = promisify(execFile)
 
 /** The command line tool; the tests run what is built. */
 export const ROOST = fileURLToPath(new URL('../../dist/bin/roost.js', import.meta.url))
+
+/** Starts a program as a shell would: the test runner loads itself into each that is Node.js. */
+export const PLAINLY = ['env', '-u', 'NODE_OPTIONS'] as const
+
 const PATIENCE_MS = 60_000
 
 /** What of a test is needed here, so that the bench can do without one. */
@@ -53,7 +57,8 @@ export async function runRoost(
   ...args: readonly string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   try {
-    const result = await run(process.execPath, [ROOST, ...args], { timeout: PATIENCE_MS })
+    const [program, ...words] = [...PLAINLY, process.execPath, ROOST, ...args]
+    const result = await run(program, words, { timeout: PATIENCE_MS })
     return { code: 0, ...result }
   } catch (error) {
     const { code, stdout, stderr } = error as { code: unknown; stdout: string; stderr: string }
@@ -116,8 +121,9 @@ class ServedMount implements RoostMount {
   }
 
   async restart(): Promise<void> {
-    const args = [ROOST, 'mount', this.mountpoint, '--data', this.dataDir, ...this.#mountArgs]
-    const daemon = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const mount = ['mount', this.mountpoint, '--data', this.dataDir, ...this.#mountArgs]
+    const [program, ...args] = [...PLAINLY, process.execPath, ROOST, ...mount]
+    const daemon = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#daemon = daemon
     this.#exit = new Promise(resolve => daemon.once('exit', resolve))
     daemon.stderr.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()))
