@@ -27,9 +27,21 @@ export async function main(argv: readonly string[]): Promise<number> {
 function reportFailure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EX_OK : EX_USAGE
   if (error instanceof RoostError) {
-    process.stderr.write(`roost: ${error.message.slice(error.code.length + 2)}\n`)
+    process.stderr.write(`roost: ${sentenceOf(error)}\n`)
     return exitCodeOf(error.code)
   }
   process.stderr.write(`roost: ${error instanceof Error ? String(error.stack) : String(error)}\n`)
   return EX_SOFTWARE
+}
+
+/** The message without its code, and what lay below where the message does not say that itself. */
+function sentenceOf({ message, code, cause }: RoostError): string {
+  const own = message.slice(code.length + 2)
+  const below = innermost(cause)
+  return below === undefined || own.includes(below) ? own : `${own}: ${below}`
+}
+
+function innermost(cause: unknown): string | undefined {
+  if (!(cause instanceof Error)) return undefined
+  return innermost(cause.cause) ?? cause.message
 }
