@@ -71,12 +71,10 @@ function readIdentityFile(directory: string): string {
   const stat = fs.statSync(directory, { throwIfNoEntry: false })
   if (stat === undefined) throw new Error('it is not there; "roost init" makes one')
   if (!stat.isDirectory()) throw new Error(NO_DIRECTORY)
-  try {
-    return fs.readFileSync(path.join(directory, IDENTITY_FILE), 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new Error('it holds no store; "roost init" makes one', { cause: error })
-  }
+  const file = path.join(directory, IDENTITY_FILE)
+  const isStore = fs.statSync(file, { throwIfNoEntry: false }) !== undefined
+  if (!isStore) throw new Error('it holds no store; "roost init" makes one')
+  return fs.readFileSync(file, 'utf8')
 }
 
 /**
