@@ -1,4 +1,4 @@
-/** A full disk: nothing acknowledged is lost, deleting works, and all goes on when there is room. */
+/** A full disk: nothing acknowledged is lost, deletions work, all goes on when there is room. */
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
