@@ -13,6 +13,7 @@ import { LockTable, type Lock, type LockKind, type LockType } from '../../lib/vf
 /** Bytes 0 to 11 one by one, and a last place for all bytes after them. */
 const PLACES = 13
 const OWNERS = 5
+const STEPS_MAX = 60
 
 interface Step {
   readonly op: 'acquire' | 'wait' | 'release' | 'close' | 'cancel'
@@ -34,7 +35,7 @@ const steps = fc.array(
     start: fc.nat(PLACES - 2),
     length: fc.integer({ min: 1, max: PLACES })
   }),
-  { maxLength: 60 }
+  { maxLength: STEPS_MAX }
 )
 
 interface Waiting {
@@ -72,8 +73,12 @@ class Model {
     return false
   }
 
-  waits(owner: bigint): boolean {
-    return [...this.waiting.values()].some(({ lock }) => lock.owner === owner)
+  /** An owner of flocks is an open file and so has one inode, one of posix locks is a process. */
+  waits(ino: Ino, kind: LockKind, owner: bigint): boolean {
+    return [...this.waiting.values()].some(
+      ({ ino: other, lock }) =>
+        lock.owner === owner && lock.kind === kind && (kind === 'posix' || other === ino)
+    )
   }
 
   /** Whether an earlier request, still waiting, conflicts with the request `unique`. */
@@ -119,7 +124,7 @@ class Harness {
     const lock = lockOf(step)
     if (step.op === 'cancel') this.#cancel(step)
     // One request at a time for each owner, as for a process with one thread.
-    else if (this.model.waits(lock.owner)) return
+    else if (this.model.waits(ino, lock.kind, lock.owner)) return
     else if (step.op === 'release') this.#release(ino, lock)
     else if (step.op === 'close') this.#release(ino, { ...lock, start: 0, end: Infinity })
     else this.#request(step.op, ino, lock)
@@ -130,22 +135,23 @@ class Harness {
   /** Everybody who waits for nothing lets go, until nobody waits. */
   finish(): void {
     for (let round = 0; this.model.waiting.size > 0; round++) {
-      if (round > OWNERS) throw new Error('some are never granted')
-      for (let owner = 0n; owner < OWNERS; owner++) {
-        if (!this.model.waits(owner)) this.#releaseAll(owner)
-      }
+      if (round > STEPS_MAX) throw new Error('some are never granted')
+      this.#releaseIdle()
     }
-    for (let owner = 0n; owner < OWNERS; owner++) this.#releaseAll(owner)
+    this.#releaseIdle()
     if (this.table.size !== 0 || this.table.waiterCount !== 0) throw new Error('locks are left')
   }
 
-  #releaseAll(owner: bigint): void {
+  #releaseIdle(): void {
     for (const inode of [0, 1]) {
       for (const kind of ['posix', 'flock'] as const) {
         const ino = inoOfStep(inode)
-        this.table.releaseOwner(ino, kind, owner)
-        this.model.placesOf(ino, kind, owner).fill(undefined)
-        this.#applyGrants()
+        for (let owner = 0n; owner < OWNERS; owner++) {
+          if (this.model.waits(ino, kind, owner)) continue
+          this.table.releaseOwner(ino, kind, owner)
+          this.model.placesOf(ino, kind, owner).fill(undefined)
+          this.#applyGrants()
+        }
       }
     }
     this.#checkHeld()
