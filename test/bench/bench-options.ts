@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly clients: readonly number[]
   /** Deliveries of one run with one client; runs with more clients get twice as many. */
   readonly messages: number
+  /** Deliveries before each of those runs, which are not measured. */
+  readonly warmUp: number
   /** Each figure is the median of so many runs, which take turns between the targets. */
   readonly rounds: number
   readonly micro: MicroSizes
@@ -47,6 +49,7 @@ export const USAGE = `npm run bench -- [options]
   --formats LIST      of maildir,sdbox,mdbox
   --clients LIST      numbers of LMTP clients (1,8)
   --messages N        deliveries of each run with one client (400)
+  --warm-up N         deliveries before each of those runs (1000)
   --rounds N          runs behind each figure (3)
   --directory DIR     where all data lies, instead of the temporary directory
   --json FILE         also write the JSON there`
@@ -62,6 +65,7 @@ export function benchOptionsOf(args: string[]): BenchOptions {
       formats: { type: 'string', default: 'maildir,sdbox,mdbox' },
       clients: { type: 'string', default: '1,8' },
       messages: { type: 'string' },
+      'warm-up': { type: 'string' },
       rounds: { type: 'string' },
       directory: { type: 'string' },
       json: { type: 'string' }
@@ -73,6 +77,7 @@ export function benchOptionsOf(args: string[]): BenchOptions {
     formats: listOf(values.formats, ['maildir', 'sdbox', 'mdbox']),
     clients: values.clients.split(',').map(countOf),
     messages: countOf(values.messages ?? (values.quick ? '10' : '400')),
+    warmUp: countOf(values['warm-up'] ?? (values.quick ? '10' : '1000')),
     rounds: countOf(values.rounds ?? (values.quick ? '1' : '3')),
     micro: values.quick ? QUICK : FULL,
     directory: values.directory,

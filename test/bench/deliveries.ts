@@ -28,12 +28,19 @@ export interface DeliveryResult {
   readonly requests: RequestCounts | undefined
 }
 
-/** One run: `messages` deliveries to 20 users by so many clients, after one warm-up to each. */
+/** Deliver at once before the measurement, as a server that has been up for a while. */
+const WARM_UP_CLIENTS = 8
+
+/**
+ * One run: `messages` deliveries to 20 users by so many clients, after `warmUp` others.
+ *
+ * The warm-up is for all that is slow only at first: mailboxes made, code compiled.
+ */
 export async function measureDeliveries(
   target: BenchTarget,
   format: MailFormat,
   clients: number,
-  messages: number
+  { messages, warmUp }: { readonly messages: number; readonly warmUp: number }
 ): Promise<DeliveryResult> {
   const mailRoot = join(target.directory, `mail-${randomUUID()}`)
   const dovecot = await startDovecot({
@@ -44,6 +51,7 @@ export async function measureDeliveries(
   })
   try {
     await load(dovecot, 1, USERS.length)
+    await load(dovecot, WARM_UP_CLIENTS, warmUp)
     return await measured(target, dovecot, () => load(dovecot, clients, messages))
   } finally {
     await dovecot.close()

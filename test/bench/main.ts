@@ -80,7 +80,7 @@ async function deliveryRows(
       const messages = clients === 1 ? options.messages : 2 * options.messages
       const label = `${format} with ${String(clients)} at a time`
       const results = await inTurns(options, targets, label, target =>
-        measureDeliveries(target, format, clients, messages)
+        measureDeliveries(target, format, clients, { messages, warmUp: options.warmUp })
       )
       const each = mapResults(results, medianDelivery)
       rows.push({ format, clients, targets: each, ratios: ratiosOf(each) })
