@@ -74,6 +74,7 @@ export type RoostErrorCode =
   | 'NOT_MOUNTED'
   | 'PROTOCOL'
   | 'STORE_FAILED'
+  | 'VIEW_LOST'
 
 /** Failure of a part. The message begins with the code; `cause` keeps what lay below. */
 export class RoostError extends Error {
@@ -107,6 +108,7 @@ export function errnoOf(code: RoostErrorCode): number {
     case 'MOUNT_STALE':
     case 'NOT_MOUNTED':
     case 'STORE_FAILED':
+    case 'VIEW_LOST':
       return ERRNO.EIO
     default:
       return unreachable(code)

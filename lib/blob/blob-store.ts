@@ -59,7 +59,7 @@ export class BlobStore {
 
   /** Writes a blob, replacing what is there. It is durable after the disk's next syncAll. */
   put(blob: BlobId, bytes: Uint8Array): void {
-    writeFile(this.#disk, pathOf(blob), bytes)
+    writeFile(this.#disk, blobPathOf(blob), bytes)
     this.#damaged.delete(blob)
   }
 
@@ -121,7 +121,7 @@ export class BlobStore {
   /** History names the staged blob now. Nothing happens where that was seen before. */
   adopt(blob: BlobId): void {
     if (this.#disk.exists(stagedPathOf(blob))) {
-      this.#disk.rename(stagedPathOf(blob), pathOf(blob))
+      this.#disk.rename(stagedPathOf(blob), blobPathOf(blob))
     }
   }
 
@@ -136,7 +136,7 @@ export class BlobStore {
     this.#cache.delete(blob)
     this.#verified.delete(blob)
     this.#damaged.delete(blob)
-    if (this.#disk.exists(pathOf(blob))) this.#disk.remove(pathOf(blob))
+    if (this.#disk.exists(blobPathOf(blob))) this.#disk.remove(blobPathOf(blob))
   }
 
   /**
@@ -184,7 +184,7 @@ export class BlobStore {
 
   #openEither(blob: BlobId): DiskFile {
     try {
-      return this.#disk.openRead(pathOf(blob))
+      return this.#disk.openRead(blobPathOf(blob))
     } catch {
       // Named by no applied entry yet, or not there at all.
     }
@@ -202,7 +202,8 @@ export class BlobStore {
   }
 }
 
-function pathOf(blob: BlobId): string {
+/** Where a blob's file is, relative to the data directory. */
+export function blobPathOf(blob: BlobId): string {
   return `${BLOBS_DIRECTORY}/${blob.slice(0, 2)}/${blob}`
 }
 

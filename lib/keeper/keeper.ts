@@ -23,6 +23,7 @@ import type { Store } from '../store/store.ts'
 import { applyEntry } from '../tree/apply.ts'
 import { writeBatch, type KeeperFiles } from './batch-writer.ts'
 import { DurableTree } from './durable-tree.ts'
+import { LiveView } from './live-view.ts'
 import * as recovery from './recovery.ts'
 
 /** Bytes of log applied in one write to the store. */
@@ -33,6 +34,8 @@ const FILL_BYTES = 1024 * 1024
 const REOPEN_BYTES_MIN = 24 * 1024 * 1024
 /** Keys of files to be deleted that are handled at once. */
 const GARBAGE_MAX = 10_000
+/** With less than this free, views are given up for what they keep from being deleted. */
+const VIEW_BYTES_MIN = 256 * 1024 * 1024
 
 export interface KeeperOptions {
   readonly disk: Disk
@@ -57,6 +60,8 @@ export class Keeper {
   /** A checkpoint, a batch and the reopening of the store exclude each other. */
   #busy: Promise<unknown> = Promise.resolve()
   #garbage = 0
+  /** Open views, and whether each is still of use to somebody. */
+  readonly #views = new Map<LiveView, () => boolean>()
   readonly recovered: recovery.RecoveryReport
 
   private constructor(
@@ -166,6 +171,33 @@ export class Keeper {
   }
 
   /**
+   * A view of what is applied, as it is between two batches. Whoever asks closes it.
+   *
+   * @param isUsed asked now and then; when it is not, the view is given up
+   * @throws RoostError STORE_FAILED while the store refuses writes
+   */
+  openView(isUsed: () => boolean): Promise<LiveView> {
+    return this.#exclusively(async () => {
+      await Promise.resolve()
+      if (this.#broken) throw new RoostError('STORE_FAILED', 'the store is behind its files')
+      const view = new LiveView({
+        applied: this.#applied,
+        checkpoint: this.#checkpoint,
+        disk: this.#disk,
+        store: this.#store.snapshot(),
+        copies: this.containers.freeze(),
+        onClose: closed => {
+          this.#views.delete(closed)
+          // What could not be deleted meanwhile is not forgotten.
+          this.#garbage++
+        }
+      })
+      this.#views.set(view, isUsed)
+      return view
+    })
+  }
+
+  /**
    * Makes a segment of the session's feed, filled with zeros, if it is not there.
    *
    * @throws what the disk throws; a later call tries again
@@ -206,6 +238,7 @@ export class Keeper {
 
   async close(): Promise<void> {
     await this.#busy.catch(() => undefined)
+    await this.#loseViews(() => 'the daemon ends')
     this.#reader.close()
     this.containers.close()
     await this.#store.close()
@@ -239,7 +272,11 @@ export class Keeper {
 
   /** @returns how many files were deleted */
   async #writeOneCheckpoint(mark: FeedMark): Promise<number> {
-    const garbage = await this.#removeGarbage()
+    await this.#loseViews(isUsed => {
+      if (!isUsed) return 'nobody asked for a while'
+      return this.#disk.space().freeBytes < VIEW_BYTES_MIN ? 'the disk is nearly full' : undefined
+    })
+    const garbage = this.#views.size > 0 ? [] : await this.#removeGarbage()
     await this.#disk.syncAll()
     const bytes = encodeMark(mark)
     await this.#store.write([
@@ -248,8 +285,17 @@ export class Keeper {
       [keys.markKey('checkpoint'), bytes]
     ])
     this.#checkpoint = mark
-    recovery.removeSegmentsBefore(this.#disk, mark.session, segmentOf(mark.position))
+    if (![...this.#views.keys()].some(({ holdsLog }) => holdsLog)) {
+      recovery.removeSegmentsBefore(this.#disk, mark.session, segmentOf(mark.position))
+    }
     return garbage.length
+  }
+
+  async #loseViews(reasonOf: (isUsed: boolean) => string | undefined): Promise<void> {
+    for (const [view, isUsed] of this.#views) {
+      const reason = reasonOf(isUsed())
+      if (reason !== undefined) await view.lose(reason)
+    }
   }
 
   /** Deletes files that nothing names any more. @returns the keys that can go when synced */
@@ -281,6 +327,7 @@ export class Keeper {
     if (this.#disk.space().freeBytes < REOPEN_BYTES_MIN) {
       throw new RoostError('DISK_FULL', 'the store cannot be opened anew')
     }
+    await this.#loseViews(() => 'the store had to be opened anew')
     await this.#store.close()
     this.#store = await this.#openStore()
     this.#tree = new DurableTree(this.#store)

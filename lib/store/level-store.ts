@@ -2,7 +2,7 @@
 
 import { Level } from 'level'
 import { RoostError } from '../errors.ts'
-import type { Store } from './store.ts'
+import type { Store, StoreReader } from './store.ts'
 
 /**
  * Bytes that LevelDB gathers in memory before it sorts them into a file. Larger than its default
@@ -38,9 +38,20 @@ export class LevelStore implements Store {
   }
 
   async range(from: string, to: string, limit: number): Promise<[string, Buffer][]> {
-    const range = { gte: Buffer.from(from, 'latin1'), lt: Buffer.from(to, 'latin1'), limit }
-    const pairs = await this.#level.iterator(range).all()
-    return pairs.map(([key, value]) => [key.toString('latin1'), value])
+    return pairsOf(await this.#level.iterator(rangeOf(from, to, limit)).all())
+  }
+
+  snapshot(): StoreReader {
+    const level = this.#level
+    const snapshot = level.snapshot()
+    return {
+      get: key => level.getSync(Buffer.from(key, 'latin1'), { snapshot }),
+      range: async (from, to, limit) => {
+        const range = { ...rangeOf(from, to, limit), snapshot }
+        return pairsOf(await level.iterator(range).all())
+      },
+      close: () => snapshot.close()
+    }
   }
 
   async write(changes: Iterable<readonly [string, Buffer | undefined]>): Promise<void> {
@@ -61,4 +72,12 @@ export class LevelStore implements Store {
   async close(): Promise<void> {
     await this.#level.close()
   }
+}
+
+function rangeOf(from: string, to: string, limit: number): { gte: Buffer; lt: Buffer; limit: number } {
+  return { gte: Buffer.from(from, 'latin1'), lt: Buffer.from(to, 'latin1'), limit }
+}
+
+function pairsOf(pairs: readonly [Buffer, Buffer][]): [string, Buffer][] {
+  return pairs.map(([key, value]) => [key.toString('latin1'), value])
 }

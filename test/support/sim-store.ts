@@ -70,6 +70,18 @@ export class SimStore {
         await Promise.resolve()
         return this.#range(from, to, limit)
       },
+      snapshot: () => {
+        mustBeOpen()
+        const values = new Map(this.#values)
+        return {
+          get: key => values.get(key),
+          range: async (from, to, limit) => {
+            await Promise.resolve()
+            return rangeIn([...values.keys()].sort(), values, from, to, limit)
+          },
+          close: () => Promise.resolve()
+        }
+      },
       write: async changes => {
         mustBeOpen()
         isBroken ||= this.#failures > 0
@@ -110,18 +122,28 @@ export class SimStore {
 
   #range(from: string, to: string, limit: number): [string, Buffer][] {
     const order = (this.#order ??= [...this.#values.keys()].sort())
-    let [low, high] = [0, order.length]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((order[middle] as string) < from) low = middle + 1
-      else high = middle
-    }
-    const found: [string, Buffer][] = []
-    for (; found.length < limit; low++) {
-      const key = order[low]
-      if (key === undefined || key >= to) break
-      found.push([key, this.#values.get(key) as Buffer])
-    }
-    return found
+    return rangeIn(order, this.#values, from, to, limit)
   }
+}
+
+function rangeIn(
+  order: readonly string[],
+  values: ReadonlyMap<string, Buffer>,
+  from: string,
+  to: string,
+  limit: number
+): [string, Buffer][] {
+  let [low, high] = [0, order.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((order[middle] as string) < from) low = middle + 1
+    else high = middle
+  }
+  const found: [string, Buffer][] = []
+  for (; found.length < limit; low++) {
+    const key = order[low]
+    if (key === undefined || key >= to) break
+    found.push([key, values.get(key) as Buffer])
+  }
+  return found
 }
