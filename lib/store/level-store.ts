@@ -4,6 +4,8 @@ import { Level } from 'level'
 import { RoostError } from '../errors.ts'
 import type { Store, StoreReader } from './store.ts'
 
+type Snapshot = ReturnType<Level<Buffer, Buffer>['snapshot']>
+
 /**
  * Bytes that LevelDB gathers in memory before it sorts them into a file. Larger than its default
  * of 4 MiB, because most keys of a mail spool (names in tmp/) are dead before they get there.
@@ -38,7 +40,7 @@ export class LevelStore implements Store {
   }
 
   async range(from: string, to: string, limit: number): Promise<[string, Buffer][]> {
-    return pairsOf(await this.#level.iterator(rangeOf(from, to, limit)).all())
+    return this.#pairsIn(rangeOf(from, to, limit))
   }
 
   snapshot(): StoreReader {
@@ -46,10 +48,7 @@ export class LevelStore implements Store {
     const snapshot = level.snapshot()
     return {
       get: key => level.getSync(Buffer.from(key, 'latin1'), { snapshot }),
-      range: async (from, to, limit) => {
-        const range = { ...rangeOf(from, to, limit), snapshot }
-        return pairsOf(await level.iterator(range).all())
-      },
+      range: async (from, to, limit) => this.#pairsIn({ ...rangeOf(from, to, limit), snapshot }),
       close: () => snapshot.close()
     }
   }
@@ -72,12 +71,24 @@ export class LevelStore implements Store {
   async close(): Promise<void> {
     await this.#level.close()
   }
+
+  /** @throws RoostError STORE_FAILED */
+  async #pairsIn(range: Range & { snapshot?: Snapshot }): Promise<[string, Buffer][]> {
+    try {
+      const pairs = await this.#level.iterator(range).all()
+      return pairs.map(([key, value]) => [key.toString('latin1'), value])
+    } catch (error) {
+      throw new RoostError('STORE_FAILED', 'the store cannot be read', { cause: error })
+    }
+  }
 }
 
-function rangeOf(from: string, to: string, limit: number): { gte: Buffer; lt: Buffer; limit: number } {
+interface Range {
+  readonly gte: Buffer
+  readonly lt: Buffer
+  readonly limit: number
+}
+
+function rangeOf(from: string, to: string, limit: number): Range {
   return { gte: Buffer.from(from, 'latin1'), lt: Buffer.from(to, 'latin1'), limit }
-}
-
-function pairsOf(pairs: readonly [Buffer, Buffer][]): [string, Buffer][] {
-  return pairs.map(([key, value]) => [key.toString('latin1'), value])
 }
