@@ -71,9 +71,12 @@ export type RoostErrorCode =
   | 'FEED_FAILED'
   | 'MOUNT_FAILED'
   | 'MOUNT_STALE'
+  | 'NOT_FOUND'
   | 'NOT_MOUNTED'
   | 'PROTOCOL'
   | 'STORE_FAILED'
+  | 'TARGET_FAILED'
+  | 'TARGET_UNUSABLE'
   | 'VIEW_LOST'
 
 /** Failure of a part. The message begins with the code; `cause` keeps what lay below. */
@@ -106,8 +109,11 @@ export function errnoOf(code: RoostErrorCode): number {
     case 'FEED_FAILED':
     case 'MOUNT_FAILED':
     case 'MOUNT_STALE':
+    case 'NOT_FOUND':
     case 'NOT_MOUNTED':
     case 'STORE_FAILED':
+    case 'TARGET_FAILED':
+    case 'TARGET_UNUSABLE':
     case 'VIEW_LOST':
       return ERRNO.EIO
     default:

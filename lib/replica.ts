@@ -13,6 +13,7 @@ import { openMount, placeOf } from './fuse/mount.ts'
 import type { ServingMode } from './fuse/thread-messages.ts'
 import { Serving } from './host/serving.ts'
 import type { Status } from './host/status.ts'
+import { Views } from './host/views.ts'
 import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
 import type { Logger } from './io/logger.ts'
 import { resolveMountpoint } from './io/mountinfo.ts'
@@ -78,6 +79,11 @@ export class Replica extends Resource {
     this.#options.logger.info(reason)
     this.#resolveEnded(undefined)
   }
+
+  /** Views of the store for tools in other processes. */
+  readonly views = new Views(this.#clock, isUsed =>
+    present(this.#serving, 'serving').openView(isUsed)
+  )
 
   async status(): Promise<Status> {
     const identity = present(this.#identity, 'identity')

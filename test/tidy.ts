@@ -22,7 +22,7 @@ const LAYERS = [
   ['mail', 'tree'],
   ['council', 'volume', 'blob', 'store'],
   ['keeper', 'vfs'],
-  ['fuse', 'peer'],
+  ['fsck', 'export', 'fuse', 'peer'],
   ['host'],
   ['config', 'replica'],
   ['admin', 'index'],

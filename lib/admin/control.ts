@@ -3,13 +3,12 @@
 import { join } from 'node:path'
 import { RoostError } from '../errors.ts'
 import type { Status } from '../host/status.ts'
+import type { ViewQuestion } from '../host/views.ts'
 import { lockHolderOf, readIdentity } from '../io/data-directory.ts'
 import { askLine, openLineServer, type LineServer } from '../io/line-server.ts'
 import type { Replica } from '../replica.ts'
 
-interface Question {
-  readonly verb: 'status'
-}
+type Question = { readonly verb: 'status' } | { readonly verb: 'view'; readonly view: ViewQuestion }
 
 function socketOf(directory: string): string {
   return join(directory, 'control.sock')
@@ -18,13 +17,14 @@ function socketOf(directory: string): string {
 /** Lets tools ask `replica`. */
 export async function openControl(directory: string, replica: Replica): Promise<LineServer> {
   return openLineServer(socketOf(directory), async question => {
-    const { verb } = question as Partial<Question>
-    switch (verb) {
+    const asked = question as Question
+    switch (asked.verb) {
       case 'status':
         return replica.status()
-      case undefined:
+      case 'view':
+        return replica.views.answer(asked.view)
       default:
-        throw new RoostError('CONTROL_FAILED', `no such verb: ${String(verb)}`)
+        throw new RoostError('CONTROL_FAILED', `no such verb: ${JSON.stringify(question)}`)
     }
   })
 }
@@ -44,3 +44,14 @@ export async function statusOf(directory: string): Promise<Status> {
     return { state, dataDirectory: directory, format, storeId, warnings: [], damagedBodies: [] }
   }
 }
+
+/** Asks the daemon of a directory. @throws RoostError CONTROL_FAILED, VIEW_LOST, STORE_FAILED */
+export async function askControl(directory: string, question: Question): Promise<object> {
+  const answer = (await askLine(socketOf(directory), question)) as { error?: string }
+  if (answer.error === undefined) return answer
+  const [, code, text = answer.error] = /^RoostError: (\w+): (.*)$/s.exec(answer.error) ?? []
+  throw new RoostError(CODES.find(known => known === code) ?? 'CONTROL_FAILED', text)
+}
+
+/** Failures of the daemon that whoever asks tells apart. */
+const CODES = ['VIEW_LOST', 'STORE_FAILED'] as const

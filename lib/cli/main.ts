@@ -2,9 +2,12 @@
 
 import { Command, CommanderError } from 'commander'
 import { RoostError } from '../errors.ts'
-import { exitCodeOf, EX_OK, EX_SOFTWARE, EX_USAGE } from './exit-codes.ts'
+import { exitCodeOf, EX_OK, EX_SOFTWARE, EX_USAGE, VerbExit } from './exit-codes.ts'
+import { addExport } from './export.ts'
+import { addFsck } from './fsck.ts'
 import { addInit } from './init.ts'
 import { addMount } from './mount.ts'
+import { sentenceOf } from './sentence.ts'
 import { addStatus } from './status.ts'
 import { addUmount } from './umount.ts'
 
@@ -15,7 +18,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     .showSuggestionAfterError()
   const outcome = { exitCode: EX_OK }
-  for (const add of [addInit, addMount, addUmount, addStatus]) add(program, outcome)
+  for (const add of [addInit, addMount, addUmount, addStatus, addFsck, addExport])
+    add(program, outcome)
   try {
     await program.parseAsync(argv)
     return outcome.exitCode
@@ -25,6 +29,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 function reportFailure(error: unknown): number {
+  if (error instanceof VerbExit) return error.exitCode
   if (error instanceof CommanderError) return error.exitCode === 0 ? EX_OK : EX_USAGE
   if (error instanceof RoostError) {
     process.stderr.write(`roost: ${sentenceOf(error)}\n`)
@@ -32,16 +37,4 @@ function reportFailure(error: unknown): number {
   }
   process.stderr.write(`roost: ${error instanceof Error ? String(error.stack) : String(error)}\n`)
   return EX_SOFTWARE
-}
-
-/** The message without its code, and what lay below where the message does not say that itself. */
-function sentenceOf({ message, code, cause }: RoostError): string {
-  const own = message.slice(code.length + 2)
-  const below = innermost(cause)
-  return below === undefined || own.includes(below) ? own : `${own}: ${below}`
-}
-
-function innermost(cause: unknown): string | undefined {
-  if (!(cause instanceof Error)) return undefined
-  return innermost(cause.cause) ?? cause.message
 }

@@ -63,7 +63,17 @@ export async function checkFeeds(check: FeedCheck): Promise<FeedFigures> {
     if (!isWhole) return figures
   }
   await order.finish()
+  checkThere(check)
   return figures
+}
+
+/** The store may have been ahead of its files, and then needs the log to write them again. */
+function checkThere({ disk, checkpoint, applied, onProblem }: FeedCheck): void {
+  const { session, position } = applied
+  const isNeeded = session !== checkpoint.session || position !== checkpoint.position
+  if (!isNeeded || sessionsOf(disk).includes(session)) return
+  const text = `the store has applied feed ${session} to ${position}, and there is no such feed`
+  onProblem({ kind: 'mark-beyond-log', text })
 }
 
 async function checkFeed(
@@ -92,9 +102,7 @@ async function checkFeed(
     }
   } catch (error) {
     if (!(error instanceof RoostError) || error.code !== 'FEED_DAMAGED') throw error
-    const isAbsent = !disk.exists(segmentPathOf(session, segmentOf(from.position)))
-    const kind = isAbsent && session === applied.session ? 'mark-beyond-log' : 'log-damaged'
-    onProblem({ kind, text: error.message.slice(error.code.length + 2) })
+    onProblem({ kind: 'log-damaged', text: error.message.slice(error.code.length + 2) })
     return false
   }
 }

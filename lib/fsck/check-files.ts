@@ -54,7 +54,7 @@ async function checkBody(check: BodyCheck, blob: BlobId, end: number): Promise<n
   if (bytes !== undefined && sha256Hex(bytes) === blob) {
     if (bytes.length < end) {
       const text = `blob ${blob} has ${bytes.length} bytes, and ${end} are used`
-      onProblem({ kind: 'extents-outside', text, blob })
+      onProblem({ kind: 'body-short', text, blob })
     }
     return bytes.length
   }

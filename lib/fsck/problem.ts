@@ -13,6 +13,7 @@ export type ProblemKind =
   | 'body-count'
   | 'body-damaged'
   | 'body-missing'
+  | 'body-short'
   | 'body-doomed'
   | 'container-doomed'
   | 'container-long'

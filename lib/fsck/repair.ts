@@ -36,7 +36,7 @@ const FORBIDDING: readonly ProblemKind[] = [
 ]
 
 /** Found once, by reading every body; they stay as they are. */
-const OF_BODIES: readonly ProblemKind[] = ['body-damaged', 'body-missing']
+const OF_BODIES: readonly ProblemKind[] = ['body-damaged', 'body-missing', 'body-short']
 
 /** Checks, repairs where there is something to repair, and reports what is left. */
 export async function repairAtRest(

@@ -66,6 +66,11 @@ export class ApplyLoop {
     this.#news?.()
   }
 
+  /** Applies everything durable, without waiting for more to gather. */
+  async catchUp(): Promise<void> {
+    await this.#applyAll()
+  }
+
   /** Ends, with everything durable applied and synced where that is possible. */
   async stop(): Promise<void> {
     this.#stop.abort()

@@ -23,6 +23,7 @@ import type { Logger } from '../io/logger.ts'
 import { NodeDisk } from '../io/node-disk.ts'
 import { delay } from '../io/timer.ts'
 import type { Keeper } from '../keeper/keeper.ts'
+import type { LiveView } from '../keeper/live-view.ts'
 import { present } from '../util/assert.ts'
 import { Resource } from '../util/resource.ts'
 import { ApplyLoop } from './apply-loop.ts'
@@ -95,6 +96,13 @@ export class Serving extends Resource {
       this.#figures.set(id, resolve)
       this.#tell({ type: 'figures', id })
     })
+  }
+
+  /** A view of everything that was asked to be durable by now. @throws RoostError STORE_FAILED */
+  async openView(isUsed: () => boolean): Promise<LiveView> {
+    await this.#untilDurable()
+    await this.#applyLoop.catchUp()
+    return this.#options.keeper.openView(isUsed)
   }
 
   protected override async _open(): Promise<void> {

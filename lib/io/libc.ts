@@ -76,7 +76,10 @@ function bind() {
     socketpair: call('int socketpair(int, int, int, void *)'),
     recvmsg: call('long recvmsg(int, void *, int)'),
     close: call('int close(int)'),
-    getpagesize: call('int getpagesize(void)')
+    getpagesize: call('int getpagesize(void)'),
+    utimensat: call('int utimensat(int, void *, void *, int)'),
+    // Not in every C library, and wanted by few.
+    mknod: () => call('int mknod(void *, uint, ulong)')
   }
 }
 
@@ -220,6 +223,32 @@ export function syncfs(fd: number): Promise<void> {
       else reject(Object.assign(new Error('EIO: syncfs failed'), { code: 'EIO' }))
     })
   })
+}
+
+const AT_FDCWD = -100
+const AT_SYMLINK_NOFOLLOW = 0x100
+const NS_PER_S = 1_000_000_000n
+
+/** Sets the times of what `path` names, not of what a symbolic link points to. Ns since 1970. */
+export function setTimes(path: Buffer, atimeNs: bigint, mtimeNs: bigint): void {
+  const times = Buffer.alloc(32)
+  ;[atimeNs, mtimeNs].forEach((time, i) => {
+    // The nanoseconds are counted forward, also before 1970.
+    const ns = ((time % NS_PER_S) + NS_PER_S) % NS_PER_S
+    times.writeBigInt64LE((time - ns) / NS_PER_S, 16 * i)
+    times.writeBigInt64LE(ns, 16 * i + 8)
+  })
+  const name = zeroEnded(path)
+  if (libc().utimensat(AT_FDCWD, name, times, AT_SYMLINK_NOFOLLOW) !== 0) throw failed('utimensat')
+}
+
+/** Makes a FIFO, socket or device node; `mode` has the type. */
+export function makeNode(path: Buffer, mode: number, rdev: number): void {
+  if (libc().mknod()(zeroEnded(path), mode, rdev) !== 0) throw failed('mknod')
+}
+
+function zeroEnded(path: Buffer): Buffer {
+  return Buffer.concat([path, Buffer.alloc(1)])
 }
 
 /** Whether reads and writes return EAGAIN instead of waiting; for all who share the opening. */

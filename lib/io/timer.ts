@@ -10,3 +10,12 @@ export async function delay(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted !== true) throw error
   }
 }
+
+/** Runs `task` again and again until the returned function is called. Keeps no process alive. */
+export function every(ms: number, task: () => void): () => void {
+  const timer = setInterval(task, ms)
+  timer.unref()
+  return () => {
+    clearInterval(timer)
+  }
+}

@@ -52,6 +52,11 @@ export class LiveView implements TreeView {
     return this.#parts.store.get(key)
   }
 
+  async getAll(keys: readonly string[]): Promise<(Buffer | undefined)[]> {
+    await this.confirm()
+    return keys.map(key => this.#parts.store.get(key))
+  }
+
   async range(from: string, to: string, limit: number): Promise<[string, Buffer][]> {
     await this.confirm()
     return this.#parts.store.range(from, to, limit)

@@ -36,6 +36,7 @@ export class RecoveredView implements TreeView {
     const [overlayDisk, overlayStore] = [new OverlayDisk(disk), new OverlayStore(store)]
     const containers = new Containers(overlayDisk)
     const files = { store: overlayStore, blobs: new BlobStore(overlayDisk), containers }
+    // Damage to the store shows as anything at all here, and this copy of it is thrown away.
     const outcome = await recover(overlayDisk, files).catch((error: unknown) =>
       error instanceof Error ? error : new Error(String(error))
     )
@@ -46,6 +47,11 @@ export class RecoveredView implements TreeView {
   async get(key: string): Promise<Buffer | undefined> {
     await Promise.resolve()
     return this.#store.get(key)
+  }
+
+  async getAll(keys: readonly string[]): Promise<(Buffer | undefined)[]> {
+    await Promise.resolve()
+    return keys.map(key => this.#store.get(key))
   }
 
   range(from: string, to: string, limit: number): Promise<[string, Buffer][]> {

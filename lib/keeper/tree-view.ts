@@ -19,6 +19,8 @@ export interface TreeView {
   /** Blob files are read from here; the view keeps those that it names from being deleted. */
   readonly disk: Disk
   get(key: string): Promise<Buffer | undefined>
+  /** As `get`, for some hundred keys at once. */
+  getAll(keys: readonly string[]): Promise<readonly (Buffer | undefined)[]>
   /** All keys in [from, to) in order, at most `limit`. */
   range(from: string, to: string, limit: number): Promise<[string, Buffer][]>
   /** Bytes that containers have; undefined where there is none. */
