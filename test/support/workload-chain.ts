@@ -21,6 +21,8 @@ export interface ChainOptions {
   /** Steps of the workload in one life, at the most. */
   readonly steps: number
   readonly weights?: WorkloadWeights
+  /** Looks at what a life has left, before the next one begins. */
+  readonly atRest?: (disk: SimDisk, store: SimStore) => Promise<void>
 }
 
 /** How a life ended. */
@@ -83,6 +85,7 @@ export class WorkloadChain {
     else this.disk.kill()
     this.store.kill()
     this.#workload?.trace.push(end)
+    await this.#options.atRest?.(this.disk, this.store)
   }
 
   /** Recovers once more, and only looks. */
