@@ -1,4 +1,4 @@
-/** Finds the paths of what a report is about: of inodes, and of the files that blobs are part of. */
+/** Finds the paths of what a report is about: of inodes, and of files that a blob is part of. */
 
 import { rootInoOf, ROOT_INO, volumeOf, type BlobId, type Ino } from '../ids.ts'
 import type { TreeView } from '../keeper/tree-view.ts'
