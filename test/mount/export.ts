@@ -148,7 +148,8 @@ t.test('a damaged body is named, set aside, and the rest goes on', async t => {
   const both = Buffer.concat([half, Buffer.alloc(1024 * 1024, 'other half\n')])
   await writeFile(join(dataDir, '../both'), both)
   await shellOk(
-    'mkdir -p "$1/u/cur" && cp "$2/both" "$1/u/cur" && echo "a small message" >"$1/u/cur/small" && ' +
+    'mkdir -p "$1/u/cur" && cp "$2/both" "$1/u/cur" && ' +
+      'echo "a small message" >"$1/u/cur/small" && ' +
       'echo good >"$1/u/cur/good" && echo text >"$1/u/uidlist.lock"',
     mountpoint,
     join(dataDir, '..')

@@ -1,7 +1,6 @@
 /** What can be wrong with contents: extents, blobs, containers and their files. */
 
 import * as fs from 'node:fs'
-import { inoOf } from '../../lib/ids.ts'
 import * as keys from '../../lib/store/keys.ts'
 import * as records from '../../lib/store/records.ts'
 import { sha256Hex } from '../../lib/util/hash.ts'
