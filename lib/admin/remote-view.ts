@@ -1,6 +1,5 @@
 /** A view of a running store, asked for over the control socket. */
 
-import { RoostError } from '../errors.ts'
 import type { ViewAnswer, ViewQuestion } from '../host/views.ts'
 import type { Ino } from '../ids.ts'
 import type { Disk } from '../io/disk.ts'
@@ -111,7 +110,7 @@ export class RemoteView implements TreeView {
 }
 
 async function ask(directory: string, view: ViewQuestion): Promise<ViewAnswer> {
-  return (await askControl(directory, { verb: 'view', view })) as ViewAnswer
+  return (await askControl(directory, { verb: 'view', view }))
 }
 
 function markIn(base64 = ''): FeedMark {

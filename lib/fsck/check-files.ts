@@ -30,7 +30,7 @@ export interface BodyCheck {
 
 /** Reads every body. @returns how many bytes that were */
 export async function checkBodies(check: BodyCheck): Promise<number> {
-  const { view, contents, onProblem, pace } = check
+  const { view, contents, pace } = check
   const cursor = new Cursor(view, 'b')
   let bytes = 0
   for (let at = 0; at < contents.blobs.count; at++) {

@@ -146,7 +146,7 @@ async function checkGarbage(view: TreeView, onProblem: OnProblem): Promise<void>
 
 async function checkUnknown(view: TreeView, onProblem: OnProblem): Promise<void> {
   let from = ''
-  for (const prefix of [...KNOWN, undefined]) {
+  for (const prefix of [...KNOWN.split(''), undefined]) {
     const found = await view.range(from, prefix ?? KEY_MAX, UNKNOWN_MAX)
     for (const [key] of found) {
       onProblem({ kind: 'record-unknown', text: `store key ${JSON.stringify(key)}` })

@@ -28,7 +28,7 @@ export async function exportedMap(view: TreeView): Promise<ExportedMap> {
     makeSymlink: (path, to) => (written[path] = `symlink ${to}`),
     makeLink: (existing, path) => (written[path] = `link ${existing}`),
     makeNode: (path, mode) => (written[path] = `node ${mode}`),
-    remove: path => delete written[path],
+    remove: path => Reflect.deleteProperty(written, path),
     setAttributes: (path, { mode, mtime }) => {
       written[path] = `${mode.toString(8)} ${mtime} ${written[path] ?? ''}`
     }

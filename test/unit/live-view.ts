@@ -1,7 +1,7 @@
 import t from 'tap'
 import { checkServed } from '../../lib/fsck/fsck.ts'
 import type { LiveView } from '../../lib/keeper/live-view.ts'
-import { SimDisk } from '../support/sim-disk.ts'
+import type { SimDisk } from '../support/sim-disk.ts'
 import { exportedMap } from '../support/exported-map.ts'
 import { SimReplicaHost } from '../support/sim-replica-host.ts'
 import type { SimReplica } from '../support/sim-replica.ts'
