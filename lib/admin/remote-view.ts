@@ -110,7 +110,7 @@ export class RemoteView implements TreeView {
 }
 
 async function ask(directory: string, view: ViewQuestion): Promise<ViewAnswer> {
-  return (await askControl(directory, { verb: 'view', view }))
+  return await askControl(directory, { verb: 'view', view })
 }
 
 function markIn(base64 = ''): FeedMark {

@@ -1,7 +1,7 @@
 /** A kind of damage, what a check says of it, and what a repair leaves. */
 
 import type { ProblemKind } from '../../lib/fsck/problem.ts'
-import type { FsckStore} from './fsck-store.ts';
+import type { FsckStore } from './fsck-store.ts'
 import { type StoreEdit } from './fsck-store.ts'
 
 export interface Damage {
