@@ -3,7 +3,8 @@
  * a mount.
  *
  *     write DIRECTORY FIRST   files numbered from FIRST on, until the disk is full
- *     go-on DIRECTORY FIRST   the same until stdin ends, trying again while the disk is full
+ *     go-on DIRECTORY FIRST   the same until stdin ends, trying again while the disk is full; with
+ *                             a number of ms at the end, so long after each file
  *     check DIRECTORY         the files whose numbers come on stdin; prints what is wrong
  *
  * Each file that is durable is told of as `ok NUMBER`, each failure as `CODE SYSCALL`.
@@ -13,7 +14,7 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
-const [, , verb, directory, first] = process.argv
+const [, , verb, directory, first, paceMs = '0'] = process.argv
 
 /** Bodies that ride in the log, and larger ones that are staged. */
 const SIZES = [900, 8192, 60_000, 300_000, 2_000_000]
@@ -61,7 +62,7 @@ async function goOn() {
   let isEnding = false
   process.stdin.on('end', () => (isEnding = true)).resume()
   for (let number = Number(first); !isEnding; number++) {
-    if (tryToWrite(number)) await pause(0)
+    if (tryToWrite(number)) await pause(Number(paceMs))
     else await pause(RETRY_MS)
   }
 }

@@ -52,7 +52,19 @@ export interface RoostMount {
   restart(): Promise<void>
 }
 
-/** Runs the built tool. @returns what it printed; exit code 0 or not */
+interface RunError {
+  readonly code: unknown
+  readonly killed?: boolean
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * Runs the built tool.
+ *
+ * @returns what it printed; exit code 0 or not
+ * @throws what execFile throws when it did not end by itself in time
+ */
 export async function runRoost(
   ...args: readonly string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -61,8 +73,8 @@ export async function runRoost(
     const result = await run(program, words, { timeout: PATIENCE_MS })
     return { code: 0, ...result }
   } catch (error) {
-    const { code, stdout, stderr } = error as { code: unknown; stdout: string; stderr: string }
-    if (typeof code !== 'number') throw error
+    const { code, killed, stdout, stderr } = error as RunError
+    if (typeof code !== 'number' || killed === true) throw error
     return { code, stdout, stderr }
   }
 }
