@@ -108,7 +108,11 @@ t.test('umount refuses a mount in use unless it is forced', async t => {
   const { mountpoint } = mount
   const user = await userOf(t, mountpoint, 'cd "$1"', 'ls .')
   const refused = await runRoost('umount', mountpoint)
-  t.match(refused, { code: EX_OSERR, stdout: /^$/, stderr: `roost: ${mountpoint} is not unmounted:` })
+  t.match(refused, {
+    code: EX_OSERR,
+    stdout: /^$/,
+    stderr: `roost: ${mountpoint} is not unmounted:`
+  })
   t.equal(await shellOk('echo on >"$1/file" && cat "$1/file"', mountpoint), 'on\n', 'it goes on')
   t.match(await runRoost('umount', '--force', mountpoint), { code: 0 })
   t.match(await user.finish(), /Transport endpoint is not connected|Software caused/)

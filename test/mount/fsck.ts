@@ -109,7 +109,11 @@ t.test('what fsck cannot do is refused in words, with the codes of fsck(8)', asy
   t.match(busy, { code: FSCK_ERROR, stdout: /^$/, stderr })
   const { directory } = await placeFor(t)
   const missing = await runRoost('fsck', '--data', join(directory, 'none'))
-  t.match(missing, { code: FSCK_ERROR, stdout: /^$/, stderr: 'it is not there; "roost init" makes' })
+  t.match(missing, {
+    code: FSCK_ERROR,
+    stdout: /^$/,
+    stderr: 'it is not there; "roost init" makes'
+  })
   const required = "error: required option '--data <dir>' not specified"
   t.match(await runRoost('fsck'), { code: FSCK_USAGE, stdout: /^$/, stderr: required })
   const unknown = await runRoost('fsck', '--data', dataDir, '--fix')
