@@ -10,8 +10,8 @@ import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
 import type { Clock } from '../io/clock.ts'
 import type { Disk } from '../io/disk.ts'
-import { drainEvent } from '../io/event.ts'
 import * as libc from '../io/libc.ts'
+import { WakeEvent } from '../io/wake-event.ts'
 import { FileClassifier } from '../mail/file-class.ts'
 import { SEGMENT_WAIT } from '../vfs/recorder.ts'
 import { Vfs } from '../vfs/vfs.ts'
@@ -66,6 +66,7 @@ export class FuseServer {
   readonly #input: FuseThreadInput
   readonly #port: MessagePort
   readonly #clock: Clock
+  readonly #wake: WakeEvent
   readonly #progress: FeedProgress
   readonly #journal: SegmentedJournal
   readonly #space: DiskSpace
@@ -88,6 +89,7 @@ export class FuseServer {
     this.#input = input
     this.#port = port
     this.#clock = clock
+    this.#wake = new WakeEvent(input.wake)
     this.#progress = new FeedProgress(input.progress)
     this.#journal = new SegmentedJournal(disk, input.session, this.#progress, segment => {
       this.#tell({ type: 'prepare', segment })
@@ -138,35 +140,44 @@ export class FuseServer {
   }
 
   #awaitMessages(): void {
-    if (libc.poll2(this.#input.wakeFd, -1, SYNC_AFTER_MS) > 0) this.#hear()
+    if (this.#wake.beginSleep()) {
+      this.#wake.endSleep(libc.poll2(this.#wake.fd, -1, SYNC_AFTER_MS) > 0)
+    }
+    this.#hearNews()
   }
 
+  /** Looks first and sleeps only when there is nothing to do: under load there always is. */
   #step(): void {
-    const ready = libc.poll2(this.#input.fuseFd, this.#input.wakeFd, this.#timeoutMs())
-    if (ready < 0) return
-    if ((ready & libc.POLL2.B_READABLE) !== 0) this.#hear()
-    if ((ready & libc.POLL2.A_READABLE) !== 0) this.#receive()
-    else if ((ready & libc.POLL2.A_TROUBLE) !== 0) this.#endReason ??= 'the mount was ended'
+    this.#hearNews()
+    if (!this.#receive()) this.#sleep()
     this.#tick()
+  }
+
+  #sleep(): void {
+    if (!this.#wake.beginSleep()) return
+    const ready = libc.poll2(this.#input.fuseFd, this.#wake.fd, this.#timeoutMs())
+    this.#wake.endSleep((ready & libc.POLL2.B_READABLE) !== 0)
+    if (ready > 0 && (ready & libc.POLL2.A_TROUBLE) !== 0) this.#endReason ??= 'the mount was ended'
   }
 
   #timeoutMs(): number {
     return this.#unsyncedSinceMs > 0 || this.#vfs.hasUnsealed ? SYNC_AFTER_MS : IDLE_MS
   }
 
-  /** Takes one request: others may come meanwhile, and so may messages. */
-  #receive(): void {
+  /** Takes one request: others may come meanwhile, and so may messages. @returns if there was one */
+  #receive(): boolean {
     const length = libc.read(this.#input.fuseFd, this.#request, this.#request.length)
     if (length < 0) {
       if (length === -ERRNO.ENODEV) this.#endReason ??= 'unmounted'
-      return
+      return false
     }
     const request = this.#decode(length)
-    if (request === undefined) return
+    if (request === undefined) return true
     this.#requests.set(request.opcode, (this.#requests.get(request.opcode) ?? 0) + 1)
     if (request.op === 'init') this.#init(request)
     else this.#dispatcher.dispatch(request)
     this.#noteUnsynced()
+    return true
   }
 
   #decode(length: number): FuseRequest | undefined {
@@ -202,8 +213,8 @@ export class FuseServer {
     if (result < 0 && !isGone) this.#log('error', `the kernel refused a reply: errno ${-result}`)
   }
 
-  #hear(): void {
-    drainEvent(this.#input.wakeFd)
+  #hearNews(): void {
+    if (!this.#wake.take()) return
     this.#parking.durableThrough(this.#progress.durable)
     if (this.#progress.state === 'failed') this.#parking.failAll(ERRNO.EIO)
     for (;;) {

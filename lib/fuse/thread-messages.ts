@@ -6,6 +6,7 @@
  */
 
 import type { Ino, Position, SessionId } from '../ids.ts'
+import type { WakeEventParts } from '../io/wake-event.ts'
 import type { Load, Loaded } from '../vfs/ports.ts'
 
 /**
@@ -16,7 +17,8 @@ export type ServingMode = 'single' | 'shared'
 
 export interface FuseThreadInput {
   readonly fuseFd: number
-  readonly wakeFd: number
+  /** Tells the thread that there are messages, or that more of the log is durable. */
+  readonly wake: WakeEventParts
   readonly directory: string
   readonly session: SessionId
   /** Of the feed's FeedProgress. */

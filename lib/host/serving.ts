@@ -17,7 +17,7 @@ import type {
   ServingMode,
   ToFuseThread
 } from '../fuse/thread-messages.ts'
-import { closeEvent, openEvent, signalEvent } from '../io/event.ts'
+import { WakeEvent } from '../io/wake-event.ts'
 import { ownIds } from '../io/fuse-device.ts'
 import type { Logger } from '../io/logger.ts'
 import { NodeDisk } from '../io/node-disk.ts'
@@ -47,7 +47,7 @@ export class Serving extends Resource {
   readonly #applyLoop: ApplyLoop
   readonly #answerer: LoadAnswerer
   readonly #figures = new Map<number, (figures: FuseFigures | undefined) => void>()
-  #wakeFd = -1
+  #wake: WakeEvent | undefined
   #fuse: Worker | undefined
   #notify: Worker | undefined
   #sync: Worker | undefined
@@ -108,9 +108,10 @@ export class Serving extends Resource {
   protected override async _open(): Promise<void> {
     const { keeper, directory, volumeDepth, mode, fuseFd } = this.#options
     const orphans = await keeper.orphans()
-    this.#wakeFd = openEvent()
-    const [wakeFd, session, progress] = [this.#wakeFd, keeper.session, this.#progress.shared]
-    const syncInput: SyncThreadInput = { directory, session, progress, wakeFd }
+    this.#wake = WakeEvent.open()
+    const { parts: wake } = this.#wake
+    const [session, progress] = [keeper.session, this.#progress.shared]
+    const syncInput: SyncThreadInput = { directory, session, progress, wake }
     this.#sync = startThread('./sync-thread', syncInput)
     this.#sync.on('message', (message: SyncThreadMessage) => {
       this.#hearSync(message)
@@ -118,7 +119,7 @@ export class Serving extends Resource {
     this.#notify = startThread('../fuse/notify-thread', { fuseFd } satisfies NotifyThreadInput)
     const input: FuseThreadInput = {
       fuseFd,
-      wakeFd,
+      wake,
       directory,
       session,
       progress,
@@ -147,7 +148,7 @@ export class Serving extends Resource {
     await this.#sync?.terminate()
     await this.#applyLoop.stop()
     await Promise.all([this.#fuse?.terminate(), this.#notify?.terminate()])
-    closeEvent(this.#wakeFd)
+    this.#wake?.close()
   }
 
   async #stopServing(): Promise<void> {
@@ -167,7 +168,7 @@ export class Serving extends Resource {
   #tell(message: ToFuseThread): void {
     if (this.#hasEnded) return
     this.#fuse?.postMessage(message)
-    signalEvent(this.#wakeFd)
+    this.#wake?.tell()
   }
 
   #hear(message: FromFuseThread): void {

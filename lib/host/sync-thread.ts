@@ -11,15 +11,15 @@ import { FeedProgress } from '../feed/feed-progress.ts'
 import { FeedSyncer } from '../feed/feed-syncer.ts'
 import type { SessionId } from '../ids.ts'
 import { NodeDisk } from '../io/node-disk.ts'
-import { signalEvent } from '../io/event.ts'
+import { WakeEvent, type WakeEventParts } from '../io/wake-event.ts'
 import { present } from '../util/assert.ts'
 
 export interface SyncThreadInput {
   readonly directory: string
   readonly session: SessionId
   readonly progress: SharedArrayBuffer
-  /** Event descriptor that wakes the serving thread. */
-  readonly wakeFd: number
+  /** Tells the serving thread. */
+  readonly wake: WakeEventParts
 }
 
 /** 'news': more is durable, and it was asked to be told. Else why syncing failed. */
@@ -29,17 +29,18 @@ async function run(): Promise<void> {
   const port = present(parentPort, 'parent port')
   const input = workerData as SyncThreadInput
   const progress = new FeedProgress(input.progress)
+  const wake = new WakeEvent(input.wake)
   const syncer = new FeedSyncer(new NodeDisk(input.directory), input.session)
   try {
     while (progress.await() === 'running') {
       await syncer.syncThrough(progress.requested)
       if (progress.report(syncer.durable)) port.postMessage('news' satisfies SyncThreadMessage)
-      signalEvent(input.wakeFd)
+      wake.tell()
     }
   } catch (error) {
     progress.end('failed')
     port.postMessage({ failed: String(error) } satisfies SyncThreadMessage)
-    signalEvent(input.wakeFd)
+    wake.tell()
   } finally {
     syncer.close()
   }
