@@ -164,7 +164,7 @@ export class FuseServer {
     return this.#unsyncedSinceMs > 0 || this.#vfs.hasUnsealed ? SYNC_AFTER_MS : IDLE_MS
   }
 
-  /** Takes one request: others may come meanwhile, and so may messages. @returns if there was one */
+  /** Takes one request, as messages may come meanwhile. @returns whether there was one */
   #receive(): boolean {
     const length = libc.read(this.#input.fuseFd, this.#request, this.#request.length)
     if (length < 0) {
