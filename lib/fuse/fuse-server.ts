@@ -262,6 +262,7 @@ export class FuseServer {
   }
 
   #tick(): void {
+    this.#vfs.shed()
     const now = this.#clock.monotonicMs()
     if (this.#journal.end <= this.#progress.requested) {
       this.#unsyncedSinceMs = 0

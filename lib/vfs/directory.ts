@@ -11,6 +11,11 @@ import type { Index, Position } from '../ids.ts'
 import type { Dirent } from '../tree/inode.ts'
 import type { StoredName } from './ports.ts'
 
+/** Memory that names and attributes take, as near as one can tell. */
+export interface MemoryUse {
+  bytes: number
+}
+
 export interface NamedDirent {
   readonly name: string
   readonly dirent: Dirent
@@ -27,6 +32,7 @@ interface Slot {
 const GONE_MAX = 64
 
 export class Directory {
+  readonly #use: MemoryUse
   readonly #names = new Map<string, Dirent>()
   /** Names known not to exist, each with where the log ended when that was last found out. */
   readonly #absent = new Map<string, Position>()
@@ -37,12 +43,25 @@ export class Directory {
   #order: Slot[] = []
   #gone = 0
 
-  constructor(complete: boolean) {
+  /** @param use is told what the names take */
+  constructor(complete: boolean, use: MemoryUse = { bytes: 0 }) {
     this.#complete = complete
+    this.#use = use
   }
 
   get complete(): boolean {
     return this.#complete
+  }
+
+  /** Whether a listing is on its way, whose parts will look for this object. */
+  get isListing(): boolean {
+    return this.#listed !== undefined
+  }
+
+  /** It leaves memory: what its names took is free. */
+  dispose(): void {
+    for (const name of this.#names.keys()) this.#use.bytes -= bytesOf(name)
+    this.#names.clear()
   }
 
   /** Names that exist, when complete. */
@@ -58,7 +77,7 @@ export class Directory {
   }
 
   set(name: string, dirent: Dirent): void {
-    this.#names.set(name, dirent)
+    this.#put(name, dirent)
     this.#absent.delete(name)
     if (!this.#complete) return
     const at = this.#slotBehind(dirent.cookie - 1)
@@ -73,7 +92,7 @@ export class Directory {
    */
   remove(name: string, position: Position): boolean {
     const dirent = this.#names.get(name)
-    this.#names.delete(name)
+    if (this.#names.delete(name)) this.#use.bytes -= bytesOf(name)
     if (!this.#complete) {
       this.#absent.set(name, position)
       return true
@@ -98,7 +117,7 @@ export class Directory {
   learn(name: string, dirent: Dirent | undefined, position: Position): void {
     if (this.#complete || this.#names.has(name) || this.#absent.has(name)) return
     if (dirent === undefined) this.#absent.set(name, position)
-    else this.#names.set(name, dirent)
+    else this.#put(name, dirent)
   }
 
   /** A listing is on its way: marks of absent names must stay. */
@@ -126,6 +145,11 @@ export class Directory {
     }
   }
 
+  #put(name: string, dirent: Dirent): void {
+    if (!this.#names.has(name)) this.#use.bytes += bytesOf(name)
+    this.#names.set(name, dirent)
+  }
+
   /** Position of the first slot whose cookie is greater. */
   #slotBehind(cookie: number): number {
     let [low, high] = [0, this.#order.length]
@@ -151,7 +175,7 @@ export class Directory {
   #finishListing(listed: readonly StoredName[]): void {
     // What is known here is newer than what the store said.
     for (const { name, dirent } of listed) {
-      if (!this.#names.has(name) && !this.#absent.has(name)) this.#names.set(name, dirent)
+      if (!this.#names.has(name) && !this.#absent.has(name)) this.#put(name, dirent)
     }
     this.#absent.clear()
     this.#order = Array.from(this.#names, ([name, dirent]) => {
@@ -163,3 +187,10 @@ export class Directory {
     this.#complete = true
   }
 }
+
+/** A name, its entry and its place in the order: measured with a million of them. */
+function bytesOf(name: string): number {
+  return NAME_BYTES + name.length
+}
+
+const NAME_BYTES = 220

@@ -4,12 +4,13 @@
  *
  * Asking for what is not in memory throws Wait and has the store asked. `loaded` takes the
  * answers; what is in memory already is newer and stays. What was changed stays in memory until
- * `applied` says that the store has it.
+ * `applied` says that the store has it. What the store had before a change is therefore never
+ * taken for what is: its answers and the news of what is applied come in one order.
  */
 
 import type { Extent } from '../feed/entry.ts'
 import { FsError } from '../errors.ts'
-import { ROOT_INO, type BlobId, type Ino, type Position, type VolumeId } from '../ids.ts'
+import type { BlobId, Ino, Position, VolumeId } from '../ids.ts'
 import { isDirectory, type Dirent, type Inode } from '../tree/inode.ts'
 import type { Tree } from '../tree/tree.ts'
 import type { VolumeRecord } from '../tree/volume-record.ts'
@@ -19,6 +20,7 @@ import { BLOCK_SIZE, Content } from './content.ts'
 import { Body } from './body.ts'
 import { Directory } from './directory.ts'
 import { Node } from './node.ts'
+import { NodeTable } from './node-table.ts'
 import type { Loaded, Loader, StoredName } from './ports.ts'
 import { Wait } from './wait.ts'
 
@@ -36,7 +38,7 @@ interface Release {
 export class LiveTree implements Tree {
   readonly #loader: Loader
   readonly #volumes = new Map<VolumeId, VolumeRecord>()
-  readonly #nodes = new Map<Ino, Node>()
+  readonly #nodes: NodeTable
   /** Bodies that rode in the log and are not in blob files yet. */
   readonly #riding = new Map<BlobId, { readonly bytes: Buffer; position: Position }>()
   readonly #blobs = new LruMap<BlobId, Buffer>(BLOB_CACHE_BYTES, bytes => bytes.length)
@@ -49,11 +51,12 @@ export class LiveTree implements Tree {
   /** Where the log ends with the entry that is being applied. */
   position = 0 as Position
 
-  constructor(loader: Loader) {
+  constructor(loader: Loader, metadataBytesMax: number) {
     this.#loader = loader
+    this.#nodes = new NodeTable(metadataBytesMax)
   }
 
-  get nodes(): ReadonlyMap<Ino, Node> {
+  get nodes(): NodeTable {
     return this.#nodes
   }
 
@@ -91,13 +94,14 @@ export class LiveTree implements Tree {
   }
 
   putInode(inode: Inode): void {
-    if (this.#nodes.has(inode.ino)) return
-    const node = new Node(inode)
-    this.#nodes.set(inode.ino, node)
-    if (isDirectory(inode)) node.directory = new Directory(true)
+    const known = this.#nodes.get(inode.ino)
+    const node = known ?? new Node(inode)
+    node.changedPosition = this.position
+    if (known !== undefined) return
+    this.#nodes.add(node)
+    if (isDirectory(inode)) node.directory = new Directory(true, this.#nodes.use)
     else if (inode.fileClass === 'blob') node.body = new Body(0)
     else node.content = new Content(0)
-    if (inode.ino === ROOT_INO) node.nlookup = 1
   }
 
   removeInode(ino: Ino): void {
@@ -124,7 +128,7 @@ export class LiveTree implements Tree {
   letGo(node: Node): void {
     if (!node.gone || node.nlookup > 0 || node.handles > 0) return
     if (node.gonePosition > this.#applied) return
-    this.#nodes.delete(node.attr.ino)
+    this.#nodes.delete(node)
   }
 
   dirent(parent: Ino, name: string): Dirent | undefined {
@@ -158,7 +162,7 @@ export class LiveTree implements Tree {
   /** @throws FsError ENOTDIR */
   directoryOf(node: Node): Directory {
     if (!isDirectory(node.attr)) throw new FsError('ENOTDIR')
-    return (node.directory ??= new Directory(false))
+    return (node.directory ??= new Directory(false, this.#nodes.use))
   }
 
   /** The content with [offset, offset + length) in memory. */
@@ -255,6 +259,14 @@ export class LiveTree implements Tree {
       this.#released = 0
     }
     this.#shedContents()
+    this.#nodes.wakeHand()
+  }
+
+  /** Called between ops: lets go of a little of what is beyond the limit of memory. */
+  shed(): void {
+    this.#nodes.shed(this.#applied, node => {
+      this.dropContent(node.attr.ino)
+    })
   }
 
   /** Takes an answer of the store. Failures are the waiting ops' business. */
@@ -294,9 +306,7 @@ export class LiveTree implements Tree {
 
   #learnInode(inode: Inode): void {
     if (this.#nodes.has(inode.ino)) return
-    const node = new Node(inode)
-    if (inode.ino === ROOT_INO) node.nlookup = 1
-    this.#nodes.set(inode.ino, node)
+    this.#nodes.add(new Node(inode))
   }
 
   #learnName(parent: Ino, name: string, found: StoredName | undefined): void {

@@ -1,9 +1,10 @@
 /**
  * An inode in memory: its attributes as they are now, and what only the serving side knows.
  *
- * A node leaves the table when nothing names it, nothing has it open, and the kernel has
+ * A node leaves the table for good when nothing names it, nothing has it open, and the kernel has
  * forgotten it, in whichever order these happen. Until then reads through an open handle keep
- * working although the file is deleted, as POSIX demands.
+ * working although the file is deleted, as POSIX demands. One that the store has as it is may
+ * leave memory at any time, and comes back when it is asked for.
  */
 
 import type { Body } from './body.ts'
@@ -33,6 +34,10 @@ export class Node {
   content: Content | undefined
   /** Bytes kept as blobs, or about to be. */
   body: Body | undefined
+  /** Where the log ends with the last entry that changed it or, for a directory, its names. */
+  changedPosition = 0 as Position
+  /** Used since the shedder last looked. */
+  used = true
   /** The log must be applied through here before `content` may leave memory. */
   contentPosition = 0 as Position
   /** Found under a name whose files nobody locks, see FileRule. */

@@ -32,7 +32,12 @@ export interface VfsOptions {
   readonly volumeDepth: number
   /** See VfsParts; true where not given. */
   readonly tracksOpens?: boolean
+  /** Memory for names and attributes, beyond what the store does not have yet. */
+  readonly metadataBytesMax?: number
 }
+
+/** Half a million files, and room for others: enough for what a busy server uses at a time. */
+export const METADATA_BYTES_MAX = 256 * 1024 * 1024
 
 /** Everybody may look at the root; its owner makes users' directories there. */
 const ROOT_MODE = S_IFDIR | 0o755
@@ -47,7 +52,7 @@ export class Vfs {
 
   constructor(options: VfsOptions) {
     const { journal, loader, clock, space, classifier, volumeDepth, tracksOpens = true } = options
-    const tree = new LiveTree(loader)
+    const tree = new LiveTree(loader, options.metadataBytesMax ?? METADATA_BYTES_MAX)
     const recorder = new Recorder(journal, tree, clock)
     const handles = new HandleTable(journal.session)
     const locks = new LockTable()
@@ -104,7 +109,10 @@ export class Vfs {
   /** @returns whether that was the last that held an inode without a name */
   forget(ino: Ino, count: number): boolean {
     const node = this.#parts.tree.nodes.get(ino)
-    if (node === undefined) return false
+    if (node === undefined) {
+      this.#parts.tree.nodes.forgetAbsent(ino, count)
+      return false
+    }
     node.nlookup = Math.max(node.nlookup - count, ino === ROOT_INO ? 1 : 0)
     this.#parts.tree.letGo(node)
     return this.#parts.tree.isAbandoned(node)
@@ -124,6 +132,11 @@ export class Vfs {
   /** Whether anything was written that is in no entry yet. */
   get hasUnsealed(): boolean {
     return this.#sealer.dirtyCount > 0
+  }
+
+  /** Called between ops, as often as one likes: keeps memory within its limit. */
+  shed(): void {
+    this.#parts.tree.shed()
   }
 
   /** Called often: what was written without an open handle becomes history. */
@@ -147,6 +160,8 @@ export class Vfs {
     return {
       entries: recorder.entries,
       nodes: tree.nodes.size,
+      metadataBytes: tree.nodes.bytes,
+      metadataBytesMax: tree.nodes.bytesMax,
       contentBytes: tree.contentBytes,
       handles: handles.size,
       locks: locks.size,

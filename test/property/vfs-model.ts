@@ -12,6 +12,7 @@ const SEEDS = 40
 const STEPS = 250
 /** How often everything in memory is forgotten, by an orderly end and a new start. */
 const RESTART_CHANCE = 0.012
+const TIGHT = 20_000
 
 for (const [title, weights] of [
   ['mail server', USUAL],
@@ -26,7 +27,11 @@ for (const [title, weights] of [
       const model = new ModelTree()
       const history = new WorkloadHistory(model)
       const tracksOpens = seed % 2 === 0
-      const start = () => SimReplica.start({ disk, store, onAppend: history.note, tracksOpens })
+      // Some dozen of inodes, so that most is shed and read again all the time.
+      const metadataBytesMax = seed % 4 < 2 ? TIGHT : undefined
+      const options = { disk, store, onAppend: history.note, tracksOpens }
+      const start = () =>
+        SimReplica.start({ ...options, ...(metadataBytesMax && { metadataBytesMax }) })
       let replica = await start()
       const workload = new Workload(model, history, replica, random.fork('work'), weights)
       const restart = async () => {

@@ -39,6 +39,8 @@ export interface SimReplicaOptions {
   readonly volumeDepth?: number
   /** Whether the kernel tells of opens and closes, or only of what it forgets. */
   readonly tracksOpens?: boolean
+  /** Memory for names and attributes, see VfsOptions. */
+  readonly metadataBytesMax?: number
   /** Recovery is over, and nothing new has begun. */
   readonly onRecovered?: (keeper: Keeper) => void
 }
@@ -93,7 +95,8 @@ export class SimReplica {
       space: options.space ?? { reserve: () => true, totals: () => disk.space() },
       classifier: new FileClassifier(),
       volumeDepth: options.volumeDepth ?? 1,
-      tracksOpens: this.tracksOpens
+      tracksOpens: this.tracksOpens,
+      ...(options.metadataBytesMax !== undefined && { metadataBytesMax: options.metadataBytesMax })
     })
   }
 
@@ -133,6 +136,7 @@ export class SimReplica {
    * @throws FsError as the kernel would get it; PowerCut when that came first
    */
   async run<T>(op: () => T): Promise<T> {
+    this.vfs.shed()
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       try {
         return op()

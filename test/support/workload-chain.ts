@@ -41,6 +41,8 @@ export class WorkloadChain {
   readonly #history = new WorkloadHistory(this.#model)
   readonly #empty: ModelSnapshot
   readonly #tracksOpens: boolean
+  /** So little that most is shed and read again all the time, or as much as usual. */
+  readonly #memory: { readonly metadataBytesMax?: number }
   /** Bytes of all blobs that were ever staged. */
   readonly #blobs = new Map<BlobId, Buffer>()
   #workload: Workload | undefined
@@ -63,6 +65,7 @@ export class WorkloadChain {
     this.store = new SimStore(this.disk, random.fork('store'))
     this.#empty = this.#model.snapshot()
     this.#tracksOpens = random.chance(0.5)
+    this.#memory = random.chance(0.5) ? { metadataBytesMax: 20_000 } : {}
   }
 
   /** The last ops, for whoever has to explain a failure. */
@@ -104,6 +107,7 @@ export class WorkloadChain {
         disk,
         store,
         tracksOpens: this.#tracksOpens,
+        ...this.#memory,
         onAppend: this.#history.note,
         onStage: bytes => {
           this.#blobs.set(sha256Hex(bytes) as BlobId, Buffer.from(bytes))
