@@ -17,8 +17,10 @@ import type { Node } from './node.ts'
 
 /** What a node takes with its attributes and its place in tables: measured with a million. */
 const NODE_BYTES = 700
-/** Nodes that one call of `shed` looks at: some ten microseconds. */
-const SHED_STEP = 128
+/** Nodes that one call of `shed` looks at, at the most: some hundred microseconds. */
+const SHED_STEP_MAX = 4096
+/** At least: far beyond the limit it is more, for a listing brings a thousand inodes at once. */
+const SHED_STEP_MIN = 64
 
 export class NodeTable {
   readonly #nodes = new Map<Ino, Node>()
@@ -76,6 +78,11 @@ export class NodeTable {
     this.#counts.lower(ino, count)
   }
 
+  /** Whether there is something for `shed` to do. */
+  get isSheddable(): boolean {
+    return this.bytes > this.#bytesMax && this.#passed <= 2 * this.#nodes.size
+  }
+
   /** The store has caught up: what had to stay may be able to leave now. */
   wakeHand(): void {
     this.#passed = 0
@@ -88,10 +95,11 @@ export class NodeTable {
    * @param leave is told of each node that goes
    */
   shed(applied: Position, leave: (node: Node) => void): void {
-    if (this.bytes <= this.#bytesMax) return
-    // Twice round: the first time only takes away the marks of use.
-    if (this.#passed > 2 * this.#nodes.size) return
-    for (let looked = 0; looked < SHED_STEP && this.bytes > this.#bytesMax; looked++) {
+    // Twice round and no more: the first time only takes away the marks of use.
+    if (!this.isSheddable) return
+    const excess = Math.ceil((this.bytes - this.#bytesMax) / NODE_BYTES)
+    const step = Math.min(Math.max(2 * excess, SHED_STEP_MIN), SHED_STEP_MAX)
+    for (let looked = 0; looked < step && this.bytes > this.#bytesMax; looked++) {
       const next = this.#hand.next()
       if (next.done === true) {
         this.#hand = this.#nodes.values()

@@ -134,6 +134,11 @@ export class Vfs {
     return this.#sealer.dirtyCount > 0
   }
 
+  /** Whether there is more in memory than there should be, of what could leave. */
+  get isSheddable(): boolean {
+    return this.#parts.tree.nodes.isSheddable
+  }
+
   /** Called between ops, as often as one likes: keeps memory within its limit. */
   shed(): void {
     this.#parts.tree.shed()
