@@ -161,6 +161,7 @@ export class FuseServer {
   }
 
   #timeoutMs(): number {
+    if (this.#vfs.isSheddable) return 0
     return this.#unsyncedSinceMs > 0 || this.#vfs.hasUnsealed ? SYNC_AFTER_MS : IDLE_MS
   }
 
