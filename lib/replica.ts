@@ -101,7 +101,7 @@ export class Replica extends Resource {
       uptimeSeconds: (this.#clock.monotonicMs() - this.#servingSinceMs) / 1000,
       session: keeper.session,
       log: {
-        appended: requested,
+        appended: fuse?.appended ?? requested,
         durable,
         applied: keeper.applied,
         bytesOnDisk: keeper.logBytes

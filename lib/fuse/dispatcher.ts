@@ -26,6 +26,7 @@ import type { ServingMode } from './thread-messages.ts'
 
 /** Errors that are logged with their stack before only their number is counted. */
 const LOGGED_ERRORS_MAX = 20
+const O_APPEND = 0o2000
 
 export interface DispatcherOptions {
   readonly vfs: Vfs
@@ -274,7 +275,9 @@ export class Dispatcher {
   }
 
   #write({ unique, nodeid, offset, data, flags }: ask.WriteRequest): void {
-    const at = this.#vfs.data.write({ ino: nodeid, offset, data, flags })
+    // Of a file that only this kernel changes it knows the end, and puts what is appended there.
+    const trusted = this.#mode === 'single' ? flags & ~O_APPEND : flags
+    const at = this.#vfs.data.write({ ino: nodeid, offset, data, flags: trusted })
     // The kernel keeps the pages where it thought the end was.
     if (at !== offset) this.#invalidator.invalInode(nodeid, 0, -1)
     this.#replies.written(unique, data.length)

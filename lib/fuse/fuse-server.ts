@@ -291,6 +291,7 @@ export class FuseServer {
       type: 'figures',
       id,
       figures: {
+        appended: this.#journal.end,
         requests: Object.fromEntries(named) as Record<string, number>,
         waits: Object.fromEntries(this.#waits),
         errors: this.#dispatcher.unknownErrors,

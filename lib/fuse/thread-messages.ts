@@ -33,6 +33,8 @@ export interface FuseThreadInput {
 
 /** Figures of the serving thread; `requests` counts by the names of the opcodes. */
 export interface FuseFigures {
+  /** Where the log ends. */
+  readonly appended: Position
   readonly requests: Readonly<Record<string, number>>
   readonly waits: Readonly<Record<string, number>>
   readonly errors: number

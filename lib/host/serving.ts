@@ -7,9 +7,9 @@
 
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { RoostError } from '../errors.ts'
+import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
-import type { NotifyThreadInput } from '../fuse/notify-thread.ts'
+import type { NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
 import type {
   FromFuseThread,
   FuseFigures,
@@ -117,6 +117,9 @@ export class Serving extends Resource {
       this.#hearSync(message)
     })
     this.#notify = startThread('../fuse/notify-thread', { fuseFd } satisfies NotifyThreadInput)
+    this.#notify.on('message', ({ result }: NotifyOutcome) => {
+      this.#hearNotify(result)
+    })
     const input: FuseThreadInput = {
       fuseFd,
       wake,
@@ -203,6 +206,12 @@ export class Serving extends Resource {
   #hearSync(message: SyncThreadMessage): void {
     if (message === 'news') this.#applyLoop.noteNews()
     else this.#options.logger.error(`the log cannot be synced: ${message.failed}`)
+  }
+
+  /** A mount that has ended has nothing cached. */
+  #hearNotify(result: number): void {
+    if (result === 0 || result === -ERRNO.ENODEV) return
+    this.#options.logger.error(`the kernel refused a notification: errno ${-result}`)
   }
 
   async #prepare(segment: number): Promise<void> {

@@ -86,7 +86,7 @@ t.before(() => {
 })
 
 t.test('root mounts', async t => {
-  const seen = await run(t, 0, ['serve', 'stale', 'busy', 'silent', 'inherit'])
+  const seen = await run(t, 0, ['serve', 'stale', 'busy', 'silent', 'inherit', 'notify'])
 
   t.test('a mount is used and unmounted, and is busy to a second daemon meanwhile', async t => {
     checkServe(t, seen['serve'], true)
@@ -108,6 +108,18 @@ t.test('root mounts', async t => {
   t.test('a device that a parent has mounted is served by its child', async t => {
     const rest = { heir: ERRNO.ENODEV }
     t.match(seen['inherit'], { first: 'MOUNT_FAILED', seen: EXERCISE, rest })
+  })
+  t.test('the notify thread makes the kernel forget pages and names', async t => {
+    t.strictSame(seen['notify']?.['pages'], { before: 'one', unasked: 'one', after: 'two' })
+    t.strictSame(seen['notify']?.['names'], { before: 'one', unasked: 'one', after: 'other' })
+    t.strictSame(seen['notify']?.['absent'], { before: 'none', unasked: 'none', after: 'come' })
+  })
+  t.test('it waits where the kernel waits for an answer, and the server goes on', async t => {
+    const busy = { isWaiting: true, isTold: false, others: 'two' }
+    t.strictSame(seen['notify']?.['held'], { busy, read: 'three', then: 'seven' })
+  })
+  t.test('it says what the kernel refuses, and not what the kernel does not know', async t => {
+    t.strictSame(seen['notify']?.['unknown'], { inode: 0, name: 0, nonsense: -ERRNO.EINVAL })
   })
 })
 

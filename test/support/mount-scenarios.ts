@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import * as mount from '../../lib/fuse/mount.ts'
+import { notifyScenario } from './notify-scenario.ts'
 import { TinyFs } from './tiny-fs.ts'
 import { TinyServer } from './tiny-server.ts'
 
@@ -91,6 +92,11 @@ const SCENARIOS: Record<string, () => Promise<unknown>> = {
     const rest = firstOutput(child)
     await fuse.unmount()
     return { first, seen, rest: JSON.parse(await rest) as unknown }
+  },
+
+  /** Changes files behind the kernel's back, and has the notify thread tell it. */
+  notify() {
+    return notifyScenario(place)
   },
 
   /** What an ordinary user cannot mount. */

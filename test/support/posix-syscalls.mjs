@@ -19,6 +19,8 @@ const LOCK_TYPES = { read: 0, write: 1, none: 2 }
 const FCNTL = { getlk: 5, setlk: 6, setlkw: 7 }
 const FLOCK = { shared: 1, exclusive: 2, none: 8 }
 const FLOCK_NONBLOCK = 4
+/** A position counts although the file is open for appending; Linux 6.9 and later. */
+const RWF_NOAPPEND = 0x20
 /** Nanosecond fields of utimensat that stand for "the present time" and "leave it". */
 export const UTIME_NOW = 2 ** 30 - 1
 export const UTIME_OMIT = 2 ** 30 - 2
@@ -30,6 +32,7 @@ koffi.struct('flock_arg', {
   len: 'int64',
   pid: 'int32'
 })
+koffi.struct('iovec_arg', { base: 'void *', length: 'size_t' })
 koffi.struct('timespec_arg', { seconds: 'int64', nanoseconds: 'int64' })
 const direntHead = koffi.struct('dirent_arg', {
   ino: 'uint64',
@@ -45,6 +48,7 @@ const native = {
   flock: libc.func('int flock(int fd, int operation)'),
   siginterrupt: libc.func('int siginterrupt(int signal, int flag)'),
   utimensat: libc.func('int utimensat(int fd, str path, timespec_arg *times, int flags)'),
+  pwritev2: libc.func('long pwritev2(int fd, iovec_arg *parts, int count, int64 at, int flags)'),
   mmap: libc.func('void *mmap(void *address, size_t length, int, int, int, int64 offset)'),
   opendir: libc.func('void *opendir(str path)'),
   readdir: libc.func('void *readdir(void *directory)'),
@@ -102,6 +106,14 @@ export function setTimes(path, atime, mtime, followLink = true) {
   const times = [atime, mtime].map(([seconds, nanoseconds]) => ({ seconds, nanoseconds }))
   const flags = followLink ? 0 : AT_SYMLINK_NOFOLLOW
   if (native.utimensat(AT_FDCWD, path, times, flags) === -1) fail('utimensat')
+}
+
+/** Writes at `position` into a file that is open with O_APPEND. */
+export function writeWithoutAppending(fd, text, position) {
+  const base = Buffer.from(text, 'latin1')
+  const parts = [{ base, length: base.length }]
+  const count = native.pwritev2(fd, parts, 1, position, RWF_NOAPPEND)
+  if (count !== base.length) fail('pwritev2')
 }
 
 const mappings = []

@@ -47,6 +47,23 @@ export class TinyFs {
     return length === 0 ? undefined : this.#out.subarray(0, length)
   }
 
+  /** Changes a file in the root without a request. */
+  overwrite(name: string, text: string): void {
+    this.#node(this.inoOf(name)).data = Buffer.from(text)
+  }
+
+  /** Gives a name in the root to a file that has another, likewise. */
+  exchange(name: string, other: string): void {
+    this.#node(ROOT).children.set(name, this.inoOf(other))
+  }
+
+  /** The inode of a file in the root. */
+  inoOf(name: string): Ino {
+    const ino = this.#node(ROOT).children.get(name)
+    if (ino === undefined) throw new FsError('ENOENT')
+    return ino as Ino
+  }
+
   #lengthOf(request: FuseRequest): number {
     try {
       return this.#serve(request)
@@ -137,7 +154,7 @@ export class TinyFs {
 
   #lookup(parent: number, name: string, unique: number): number {
     const ino = this.#node(parent).children.get(name)
-    if (ino === undefined) return encode.encodeNegativeEntry(this.#out, unique, 1000)
+    if (ino === undefined) return encode.encodeNegativeEntry(this.#out, unique, Infinity)
     return encode.encodeEntry(this.#out, unique, this.#attrOf(ino), TERMS)
   }
 

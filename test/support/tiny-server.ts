@@ -21,6 +21,9 @@ export class TinyServer {
   readonly #recordDirectory: string | undefined
   /** When false, requests are taken and never answered, as by a daemon that hangs. */
   isAnswering = true
+  /** Requests of this operation are answered later, by `release`. */
+  held: string | undefined
+  readonly #heldReplies: Buffer[] = []
 
   constructor(fd: number, fs: TinyFs, recordDirectory?: string) {
     this.#fd = fd
@@ -45,8 +48,23 @@ export class TinyServer {
     this.#record(request.op, length)
     const reply = this.isAnswering ? this.#fs.answer(request) : undefined
     if (reply === undefined) return
+    if (request.op === this.held) this.#heldReplies.push(Buffer.from(reply))
+    else this.#send(reply)
+  }
+
+  /** How many requests wait for `release`. */
+  get heldCount(): number {
+    return this.#heldReplies.length
+  }
+
+  release(): void {
+    this.held = undefined
+    for (const reply of this.#heldReplies.splice(0)) this.#send(reply)
+  }
+
+  #send(reply: Buffer): void {
     const result = libc.write(this.#fd, reply, reply.length)
-    if (result !== reply.length) throw new Error(`the reply to ${request.op} came to ${result}`)
+    if (result !== reply.length) throw new Error(`a reply came to ${result}`)
   }
 
   #record(op: string, length: number): void {
