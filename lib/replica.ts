@@ -13,6 +13,7 @@ import { openMount, placeOf } from './fuse/mount.ts'
 import type { ServingMode } from './fuse/thread-messages.ts'
 import { Serving } from './host/serving.ts'
 import type { Status } from './host/status.ts'
+import { cacheShareOf, DEFAULT_TUNING, type Tuning } from './host/tuning.ts'
 import { Views } from './host/views.ts'
 import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
 import type { Logger } from './io/logger.ts'
@@ -35,6 +36,8 @@ export interface ReplicaOptions {
   readonly force: boolean
   /** 'single' where this is not given; see ServingMode. */
   readonly mode?: ServingMode
+  /** DEFAULT_TUNING where this is not given. */
+  readonly tuning?: Tuning
   /** A FUSE device that is mounted already, handed over by a parent process. */
   readonly inheritedFd?: number
   readonly logger: Logger
@@ -118,9 +121,11 @@ export class Replica extends Resource {
     this.#checkPlace()
     const lock = lockDataDirectory(this.#directory)
     await this.own({ close: lock.release })
+    const { tuning = DEFAULT_TUNING } = this.#options
     const keeper = await Keeper.open({
       disk: new NodeDisk(this.#directory),
-      openStore: () => LevelStore.open(join(this.#directory, 'store'))
+      openStore: () => LevelStore.open(join(this.#directory, 'store')),
+      blobCacheBytes: cacheShareOf(tuning.bodyBytes)
     })
     this.#keeper = await this.own(keeper)
     const mount = await this.#openMount()
@@ -134,6 +139,7 @@ export class Replica extends Resource {
       directory: this.#directory,
       volumeDepth: this.#identity.volumeDepth,
       mode: this.#options.mode ?? 'single',
+      tuning,
       fuseFd: mount.fd,
       logger: this.#options.logger,
       onEnded: (reason, isBroken) => {

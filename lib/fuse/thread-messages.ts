@@ -7,6 +7,8 @@
 
 import type { Ino, Position, SessionId } from '../ids.ts'
 import type { WakeEventParts } from '../io/wake-event.ts'
+import type { FileRule } from '../mail/file-class.ts'
+import type { CacheLimits } from '../vfs/live-tree.ts'
 import type { Load, Loaded } from '../vfs/ports.ts'
 
 /**
@@ -25,6 +27,10 @@ export interface FuseThreadInput {
   readonly progress: SharedArrayBuffer
   readonly volumeDepth: number
   readonly mode: ServingMode
+  readonly fileRules: readonly FileRule[]
+  readonly cacheLimits: CacheLimits
+  /** After that long, what nobody asked to be synced is. */
+  readonly syncAfterMs: number
   /** Who the root directory of an empty store belongs to. */
   readonly owner: { readonly uid: number; readonly gid: number }
   /** Inodes that an earlier session left open without a name. */
@@ -36,6 +42,8 @@ export interface FuseFigures {
   readonly requests: Readonly<Record<string, number>>
   readonly waits: Readonly<Record<string, number>>
   readonly errors: number
+  /** Where the log ends, in bytes of the session's. */
+  readonly appended: number
   readonly vfs: Readonly<Record<string, number>>
 }
 

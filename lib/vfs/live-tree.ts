@@ -22,10 +22,19 @@ import { Node } from './node.ts'
 import type { Loaded, Loader, StoredName } from './ports.ts'
 import { Wait } from './wait.ts'
 
-/** Bytes of blobs that were read lately: a few readers of large bodies. */
-const BLOB_CACHE_BYTES = 16 * 1024 * 1024
-/** Bytes of contents kept in memory beyond what the store lacks. */
-const CONTENT_BYTES_MAX = 64 * 1024 * 1024
+/** What is kept in memory beyond what the store lacks. */
+export interface CacheLimits {
+  /** Bytes of contents of files that are kept in history. */
+  readonly contentBytes: number
+  /** Bytes of blobs that were read lately. */
+  readonly blobBytes: number
+}
+
+/** Indexes of some hundred mailboxes in use, and a few readers of large bodies. */
+export const DEFAULT_CACHE_LIMITS: CacheLimits = {
+  contentBytes: 64 * 1024 * 1024,
+  blobBytes: 16 * 1024 * 1024
+}
 
 /** Something to let go of when the store has the log through `position`. */
 interface Release {
@@ -35,11 +44,12 @@ interface Release {
 
 export class LiveTree implements Tree {
   readonly #loader: Loader
+  readonly #limits: CacheLimits
   readonly #volumes = new Map<VolumeId, VolumeRecord>()
   readonly #nodes = new Map<Ino, Node>()
   /** Bodies that rode in the log and are not in blob files yet. */
   readonly #riding = new Map<BlobId, { readonly bytes: Buffer; position: Position }>()
-  readonly #blobs = new LruMap<BlobId, Buffer>(BLOB_CACHE_BYTES, bytes => bytes.length)
+  readonly #blobs: LruMap<BlobId, Buffer>
   /** Nodes with content in memory, in the order of use. */
   readonly #contents = new Set<Node>()
   #contentBytes = 0
@@ -49,8 +59,10 @@ export class LiveTree implements Tree {
   /** Where the log ends with the entry that is being applied. */
   position = 0 as Position
 
-  constructor(loader: Loader) {
+  constructor(loader: Loader, limits: CacheLimits) {
     this.#loader = loader
+    this.#limits = limits
+    this.#blobs = new LruMap(limits.blobBytes, bytes => bytes.length)
   }
 
   get nodes(): ReadonlyMap<Ino, Node> {
@@ -59,6 +71,13 @@ export class LiveTree implements Tree {
 
   get contentBytes(): number {
     return this.#contentBytes
+  }
+
+  /** Bytes of blobs: read lately, or not in blob files yet. */
+  get blobBytes(): number {
+    let bytes = this.#blobs.weight
+    for (const riding of this.#riding.values()) bytes += riding.bytes.length
+    return bytes
   }
 
   get applied(): Position {
@@ -344,7 +363,7 @@ export class LiveTree implements Tree {
 
   #shedContents(): void {
     for (const node of this.#contents) {
-      if (this.#contentBytes <= CONTENT_BYTES_MAX) return
+      if (this.#contentBytes <= this.#limits.contentBytes) return
       if (node.contentPosition <= this.#applied && node.body === undefined) {
         this.dropContent(node.attr.ino)
       }

@@ -13,7 +13,7 @@ import { S_IFDIR } from '../tree/inode.ts'
 import { AttrOperations } from './attr-operations.ts'
 import { DataOperations } from './data-operations.ts'
 import { HandleTable } from './handle-table.ts'
-import { LiveTree } from './live-tree.ts'
+import { DEFAULT_CACHE_LIMITS, LiveTree, type CacheLimits } from './live-tree.ts'
 import { LockOperations } from './lock-operations.ts'
 import { LockTable } from './lock-table.ts'
 import { NamespaceOperations } from './namespace-operations.ts'
@@ -32,6 +32,7 @@ export interface VfsOptions {
   readonly volumeDepth: number
   /** See VfsParts; true where not given. */
   readonly tracksOpens?: boolean
+  readonly cacheLimits?: CacheLimits
 }
 
 /** Everybody may look at the root; its owner makes users' directories there. */
@@ -47,7 +48,7 @@ export class Vfs {
 
   constructor(options: VfsOptions) {
     const { journal, loader, clock, space, classifier, volumeDepth, tracksOpens = true } = options
-    const tree = new LiveTree(loader)
+    const tree = new LiveTree(loader, options.cacheLimits ?? DEFAULT_CACHE_LIMITS)
     const recorder = new Recorder(journal, tree, clock)
     const handles = new HandleTable(journal.session)
     const locks = new LockTable()
@@ -148,6 +149,7 @@ export class Vfs {
       entries: recorder.entries,
       nodes: tree.nodes.size,
       contentBytes: tree.contentBytes,
+      blobBytes: tree.blobBytes,
       handles: handles.size,
       locks: locks.size,
       unsealed: this.#sealer.dirtyCount,
