@@ -12,6 +12,7 @@ import type { FuseMount } from './fuse/mount.ts'
 import { openMount, placeOf } from './fuse/mount.ts'
 import type { ServingMode } from './fuse/thread-messages.ts'
 import { Serving } from './host/serving.ts'
+import { collectStats } from './host/collect-stats.ts'
 import type { Status } from './host/status.ts'
 import { cacheShareOf, DEFAULT_TUNING, type Tuning } from './host/tuning.ts'
 import { Views } from './host/views.ts'
@@ -22,6 +23,7 @@ import { NodeDisk } from './io/node-disk.ts'
 import { processFigures } from './io/process-figures.ts'
 import { SystemClock } from './io/system-clock.ts'
 import { Keeper } from './keeper/keeper.ts'
+import type { Stats } from './stats.ts'
 import { LevelStore } from './store/level-store.ts'
 import { present } from './util/assert.ts'
 import { Resource } from './util/resource.ts'
@@ -114,6 +116,21 @@ export class Replica extends Resource {
       warnings: this.#warnings(serving),
       damagedBodies: Array.from(keeper.blobs.damaged, ([blob, reason]) => ({ blob, reason }))
     }
+  }
+
+  /** Figures of the running daemon. @throws RoostError NOT_MOUNTED when the mount is ending */
+  async stats(): Promise<Stats> {
+    const { mode = 'single', tuning = DEFAULT_TUNING } = this.#options
+    return collectStats({
+      keeper: present(this.#keeper, 'keeper'),
+      serving: present(this.#serving, 'serving'),
+      disk: new NodeDisk(this.#directory),
+      dataDirectory: this.#directory,
+      mountpoint: this.#mountpoint,
+      mode,
+      tuning,
+      uptimeSeconds: (this.#clock.monotonicMs() - this.#servingSinceMs) / 1000
+    })
   }
 
   protected override async _open(): Promise<void> {

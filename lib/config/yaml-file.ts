@@ -165,7 +165,10 @@ class YamlFile {
   }
 
   #resolved(node: Item): Item {
-    return isAlias(node) ? node.resolve(this.#document) : node
+    if (!isAlias(node)) return node
+    const target = node.resolve(this.#document)
+    if (target === undefined) this.#problem(node, `nothing has the anchor "${node.source}"`)
+    return target
   }
 
   #keep(key: keyof Settings, value: Settings[keyof Settings], node: Node): void {

@@ -239,6 +239,11 @@ export class Keeper {
     return segmentsOf(this.#disk, this.session).length * SEGMENT_SIZE
   }
 
+  /** Views that are open. */
+  get viewCount(): number {
+    return this.#views.size
+  }
+
   async close(): Promise<void> {
     await this.#busy.catch(() => undefined)
     await this.#loseViews(() => 'the daemon ends')

@@ -207,7 +207,7 @@ t.test('${NAME} stands for a variable, which has to be set', async t => {
 t.test('an anchor stands for what it names', async t => {
   const text = 'memory:\n  contents: &size 32MiB\n  bodies: *size\n'
   t.equal(configOf(text).tuning.bodyBytes, 32 * 2 ** 20)
-  t.match(resolved('data: *nothing\n').problems, [/:1: Unresolved alias/])
+  t.match(resolved('data: *nothing\n').problems, [/:1: nothing has the anchor "nothing"$/])
 })
 
 t.test('a bad variable is refused by its name, whatever the file says', async t => {
