@@ -59,6 +59,7 @@ export class FsError extends Error {
 /** What can fail in a part of Roost, other than the request itself. */
 export type RoostErrorCode =
   | 'BAD_CONFIG'
+  | 'CONFIG_UNREADABLE'
   | 'BODY_DAMAGED'
   | 'BODY_MISSING'
   | 'CONTAINER_DAMAGED'
@@ -98,6 +99,7 @@ export function errnoOf(code: RoostErrorCode): number {
     case 'PROTOCOL':
       return ERRNO.EINVAL
     case 'BAD_CONFIG':
+    case 'CONFIG_UNREADABLE':
     case 'BODY_DAMAGED':
     case 'BODY_MISSING':
     case 'CONTAINER_DAMAGED':

@@ -12,7 +12,9 @@ import type { FuseMount } from './fuse/mount.ts'
 import { openMount, placeOf } from './fuse/mount.ts'
 import type { ServingMode } from './fuse/thread-messages.ts'
 import { Serving } from './host/serving.ts'
+import { collectStats } from './host/collect-stats.ts'
 import type { Status } from './host/status.ts'
+import { cacheShareOf, DEFAULT_TUNING, type Tuning } from './host/tuning.ts'
 import { Views } from './host/views.ts'
 import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
 import type { Logger } from './io/logger.ts'
@@ -21,6 +23,7 @@ import { NodeDisk } from './io/node-disk.ts'
 import { processFigures } from './io/process-figures.ts'
 import { SystemClock } from './io/system-clock.ts'
 import { Keeper } from './keeper/keeper.ts'
+import type { Stats } from './stats.ts'
 import { LevelStore } from './store/level-store.ts'
 import { present } from './util/assert.ts'
 import { Resource } from './util/resource.ts'
@@ -35,6 +38,8 @@ export interface ReplicaOptions {
   readonly force: boolean
   /** 'single' where this is not given; see ServingMode. */
   readonly mode?: ServingMode
+  /** DEFAULT_TUNING where this is not given. */
+  readonly tuning?: Tuning
   /** A FUSE device that is mounted already, handed over by a parent process. */
   readonly inheritedFd?: number
   readonly logger: Logger
@@ -113,14 +118,31 @@ export class Replica extends Resource {
     }
   }
 
+  /** Figures of the running daemon. @throws RoostError NOT_MOUNTED when the mount is ending */
+  async stats(): Promise<Stats> {
+    const { mode = 'single', tuning = DEFAULT_TUNING } = this.#options
+    return collectStats({
+      keeper: present(this.#keeper, 'keeper'),
+      serving: present(this.#serving, 'serving'),
+      disk: new NodeDisk(this.#directory),
+      dataDirectory: this.#directory,
+      mountpoint: this.#mountpoint,
+      mode,
+      tuning,
+      uptimeSeconds: (this.#clock.monotonicMs() - this.#servingSinceMs) / 1000
+    })
+  }
+
   protected override async _open(): Promise<void> {
     this.#identity = readIdentity(this.#directory)
     this.#checkPlace()
     const lock = lockDataDirectory(this.#directory)
     await this.own({ close: lock.release })
+    const { tuning = DEFAULT_TUNING } = this.#options
     const keeper = await Keeper.open({
       disk: new NodeDisk(this.#directory),
-      openStore: () => LevelStore.open(join(this.#directory, 'store'))
+      openStore: () => LevelStore.open(join(this.#directory, 'store')),
+      blobCacheBytes: cacheShareOf(tuning.bodyBytes)
     })
     this.#keeper = await this.own(keeper)
     const mount = await this.#openMount()
@@ -134,6 +156,7 @@ export class Replica extends Resource {
       directory: this.#directory,
       volumeDepth: this.#identity.volumeDepth,
       mode: this.#options.mode ?? 'single',
+      tuning,
       fuseFd: mount.fd,
       logger: this.#options.logger,
       onEnded: (reason, isBroken) => {

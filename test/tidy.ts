@@ -41,6 +41,7 @@ const MODULE_ROOMS: Record<string, string[]> = {
   debug: ['io'],
   koffi: ['io'],
   level: ['store'],
+  yaml: ['config'],
   'node:worker_threads': ['fuse', 'host', 'io']
 }
 

@@ -7,8 +7,10 @@ import type { ViewQuestion } from '../host/views.ts'
 import { lockHolderOf, readIdentity } from '../io/data-directory.ts'
 import { askLine, openLineServer, type LineServer } from '../io/line-server.ts'
 import type { Replica } from '../replica.ts'
+import type { Stats } from '../stats.ts'
 
-type Question = { readonly verb: 'status' } | { readonly verb: 'view'; readonly view: ViewQuestion }
+type Question =
+  { readonly verb: 'status' | 'stats' } | { readonly verb: 'view'; readonly view: ViewQuestion }
 
 function socketOf(directory: string): string {
   return join(directory, 'control.sock')
@@ -21,6 +23,8 @@ export async function openControl(directory: string, replica: Replica): Promise<
     switch (asked.verb) {
       case 'status':
         return replica.status()
+      case 'stats':
+        return replica.stats()
       case 'view':
         return replica.views.answer(asked.view)
       default:
@@ -42,6 +46,18 @@ export async function statusOf(directory: string): Promise<Status> {
     if (!(error instanceof RoostError) || lockHolderOf(directory) !== undefined) throw error
     const state = 'not mounted' as const
     return { state, dataDirectory: directory, format, storeId, warnings: [], damagedBodies: [] }
+  }
+}
+
+/** The daemon's figures. @throws RoostError DATA_UNUSABLE, NOT_MOUNTED, CONTROL_FAILED */
+export async function statsOf(directory: string): Promise<Stats> {
+  readIdentity(directory)
+  try {
+    return (await askControl(directory, { verb: 'stats' })) as Stats
+  } catch (error) {
+    if (!(error instanceof RoostError) || lockHolderOf(directory) !== undefined) throw error
+    const what = `no daemon serves ${directory}, so there are no figures`
+    throw new RoostError('NOT_MOUNTED', what, { cause: error })
   }
 }
 

@@ -22,7 +22,7 @@ export const STAGED_DIRECTORY = 'staged'
 /** No blob is larger, so one can be checked whole before a byte of it is used. */
 export const BLOB_SIZE_MAX = 1024 * 1024
 /** Bytes of blobs kept in memory: a few readers of large bodies, each in its own megabyte. */
-const CACHE_BYTES_MAX = 16 * 1024 * 1024
+const CACHE_BYTES = 16 * 1024 * 1024
 /** Blobs remembered as checked; some 100 bytes each. */
 const VERIFIED_MAX = 200_000
 
@@ -34,14 +34,15 @@ interface Claim {
 
 export class BlobStore {
   readonly #disk: Disk
-  readonly #cache = new LruMap<BlobId, Buffer>(CACHE_BYTES_MAX, bytes => bytes.length)
+  readonly #cache: LruMap<BlobId, Buffer>
   readonly #verified = new LruMap<BlobId, true>(VERIFIED_MAX, () => 1)
   readonly #reading = new Map<BlobId, Promise<Buffer>>()
   readonly #damaged = new Map<BlobId, string>()
   readonly #claims = new Map<BlobId, Claim>()
 
-  constructor(disk: Disk) {
+  constructor(disk: Disk, cacheBytes = CACHE_BYTES) {
     this.#disk = disk
+    this.#cache = new LruMap(cacheBytes, bytes => bytes.length)
   }
 
   /** Makes the directories, which `put` relies on. */
@@ -50,6 +51,11 @@ export class BlobStore {
     for (let i = 0; i < 256; i++) {
       this.#disk.makeDirectory(`${BLOBS_DIRECTORY}/${i.toString(16).padStart(2, '0')}`)
     }
+  }
+
+  /** Bytes of blobs in memory. */
+  get cachedBytes(): number {
+    return this.#cache.weight
   }
 
   /** Blobs that could not be read since the start, and why. */

@@ -9,6 +9,7 @@ import { delay } from '../io/timer.ts'
 import { RecoveredView } from '../keeper/recovered-view.ts'
 import type { TreeView } from '../keeper/tree-view.ts'
 import { isDirectory } from '../tree/inode.ts'
+import { addDataOptions, dataDirectoryOf, type DataFlags } from './config-options.ts'
 import { EX_DATAERR, EX_OK, EX_TEMPFAIL, type Outcome } from './exit-codes.ts'
 import { exitOnInterrupt, ProgressLine } from './progress-line.ts'
 import { withStore, type StoreAccess } from './store-access.ts'
@@ -16,25 +17,24 @@ import { withStore, type StoreAccess } from './store-access.ts'
 /** Before a blob is read again that the daemon may have been writing. */
 const AGAIN_MS = 50
 
-interface ExportFlags {
-  readonly data: string
+interface ExportFlags extends DataFlags {
   readonly only?: string
 }
 
 export function addExport(program: Command, outcome: Outcome): void {
-  program
+  const verb = program
     .command('export')
     .description('write what a store holds as ordinary directories and files')
     .argument('<dest>', 'directory to write to, empty or to be made')
-    .requiredOption('--data <dir>', 'data directory')
+  addDataOptions(verb)
     .option('--only <path>', 'only what is at this path, as seen from the mount point')
-    .action(async (dest: string, flags: ExportFlags) => {
-      outcome.exitCode = await runExport(resolve(dest), flags)
+    .action(async (dest: string, flags: ExportFlags, command: Command) => {
+      const directory = dataDirectoryOf(flags, command)
+      outcome.exitCode = await runExport(directory, resolve(dest), flags)
     })
 }
 
-async function runExport(dest: string, flags: ExportFlags): Promise<number> {
-  const directory = resolve(flags.data)
+async function runExport(directory: string, dest: string, flags: ExportFlags): Promise<number> {
   if (!relative(directory, dest).startsWith('..')) {
     throw new RoostError(
       'TARGET_UNUSABLE',

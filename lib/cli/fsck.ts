@@ -1,12 +1,12 @@
 /** `roost fsck` */
 
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { RoostError } from '../errors.ts'
 import { checkAtRest, checkServed, type FsckReport, type OnProgress } from '../fsck/fsck.ts'
 import { repairAtRest } from '../fsck/repair.ts'
 import { lockHolderOf } from '../io/data-directory.ts'
 import { delay } from '../io/timer.ts'
+import { addDataOptions, dataDirectoryOf, type DataFlags } from './config-options.ts'
 import { VerbExit, type Outcome } from './exit-codes.ts'
 import { exitOnInterrupt, ProgressLine } from './progress-line.ts'
 import { renderFsck } from './render-fsck.ts'
@@ -25,32 +25,31 @@ const SERVED_BYTES_PER_SECOND = 64 * 1024 * 1024
 /** Before a file is looked at again that a daemon may be writing. */
 const AGAIN_MS = 50
 
-interface FsckFlags {
-  readonly data: string
+interface FsckFlags extends DataFlags {
   readonly repair?: boolean
   readonly json?: boolean
 }
 
 export function addFsck(program: Command, outcome: Outcome): void {
-  program
+  const fsck = program
     .command('fsck')
     .description('check a store, and repair one that nobody serves')
-    .requiredOption('--data <dir>', 'data directory')
+  addDataOptions(fsck)
     .option('--repair', 'repair what is sure; not while a daemon serves the store')
     .option('--json', 'as JSON')
     .exitOverride(error => {
       throw error.exitCode === 0 ? error : new VerbExit(FSCK_USAGE, { cause: error })
     })
-    .action(async (flags: FsckFlags) => {
-      outcome.exitCode = await runFsck(flags)
+    .action(async (flags: FsckFlags, command: Command) => {
+      outcome.exitCode = await runFsck(flags, command)
     })
 }
 
-async function runFsck(flags: FsckFlags): Promise<number> {
-  const directory = resolve(flags.data)
+async function runFsck(flags: FsckFlags, command: Command): Promise<number> {
   const progress = new ProgressLine(process.stderr)
   const stop = exitOnInterrupt(FSCK_CANCELLED, progress)
   try {
+    const directory = dataDirectoryOf(flags, command)
     const report = await withStore(directory, access => check(access, directory, flags, progress))
     progress.clear()
     const text = flags.json === true ? jsonOf(directory, report) : renderFsck(directory, report)

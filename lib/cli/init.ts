@@ -1,28 +1,36 @@
 /** `roost init` */
 
 import { resolve } from 'node:path'
-import { InvalidArgumentError, type Command } from 'commander'
+import type { Command } from 'commander'
+import { soundConfig, type Settings } from '../config.ts'
 import { initDataDirectory } from '../io/data-directory.ts'
+import {
+  addDataOptions,
+  dataDirectoryIn,
+  flagFor,
+  loadConfig,
+  type DataFlags
+} from './config-options.ts'
 
-const VOLUME_DEPTH_MAX = 4
-
-export function addInit(program: Command): void {
-  program
-    .command('init')
-    .description('make an empty store')
-    .requiredOption('--data <dir>', 'data directory, empty or to be made')
-    .option('--volume-depth <n>', 'directories this deep are one user each', depthOf, 1)
-    .action((options: { data: string; volumeDepth: number }) => {
-      const directory = resolve(options.data)
-      initDataDirectory(directory, options.volumeDepth)
-      process.stdout.write(`roost: ${directory} is a store now\n`)
-    })
+interface InitFlags extends DataFlags {
+  readonly volumeDepth?: Settings['volume_depth']
 }
 
-function depthOf(text: string): number {
-  const depth = Number(text)
-  if (!Number.isInteger(depth) || depth < 1 || depth > VOLUME_DEPTH_MAX) {
-    throw new InvalidArgumentError(`a number from 1 to ${VOLUME_DEPTH_MAX}`)
-  }
-  return depth
+export function addInit(program: Command): void {
+  const init = program.command('init').description('make an empty store')
+  addDataOptions(init)
+    .option(
+      '--volume-depth <n>',
+      'directories this deep are one user each',
+      flagFor('volume_depth')
+    )
+    .action((flags: InitFlags, command: Command) => {
+      const resolved = loadConfig(flags, {
+        ...(flags.data !== undefined && { data: resolve(flags.data) }),
+        ...(flags.volumeDepth !== undefined && { volume_depth: flags.volumeDepth })
+      })
+      const directory = dataDirectoryIn(resolved, command)
+      initDataDirectory(directory, soundConfig(resolved).volumeDepth)
+      process.stdout.write(`roost: ${directory} is a store now\n`)
+    })
 }

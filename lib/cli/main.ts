@@ -2,6 +2,8 @@
 
 import { Command, CommanderError } from 'commander'
 import { RoostError } from '../errors.ts'
+import { addCompletion } from './completion.ts'
+import { addConfig } from './config.ts'
 import { exitCodeOf, EX_OK, EX_SOFTWARE, EX_USAGE, VerbExit } from './exit-codes.ts'
 import { addExport } from './export.ts'
 import { addFsck } from './fsck.ts'
@@ -9,7 +11,22 @@ import { addInit } from './init.ts'
 import { addMount } from './mount.ts'
 import { sentenceOf } from './sentence.ts'
 import { addStatus } from './status.ts'
+import { addStats } from './stats.ts'
 import { addUmount } from './umount.ts'
+import { addVersion } from './version.ts'
+
+const VERBS = [
+  addInit,
+  addMount,
+  addUmount,
+  addStatus,
+  addStats,
+  addFsck,
+  addExport,
+  addConfig,
+  addCompletion,
+  addVersion
+]
 
 /** Runs the verb that `argv` names. @returns the exit code, from sysexits.h */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -18,8 +35,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     .showSuggestionAfterError()
   const outcome = { exitCode: EX_OK }
-  for (const add of [addInit, addMount, addUmount, addStatus, addFsck, addExport])
-    add(program, outcome)
+  for (const add of VERBS) add(program, outcome)
   try {
     await program.parseAsync(argv)
     return outcome.exitCode
@@ -32,7 +48,7 @@ function reportFailure(error: unknown): number {
   if (error instanceof VerbExit) return error.exitCode
   if (error instanceof CommanderError) return error.exitCode === 0 ? EX_OK : EX_USAGE
   if (error instanceof RoostError) {
-    process.stderr.write(`roost: ${sentenceOf(error)}\n`)
+    for (const line of sentenceOf(error).split('\n')) process.stderr.write(`roost: ${line}\n`)
     return exitCodeOf(error.code)
   }
   process.stderr.write(`roost: ${error instanceof Error ? String(error.stack) : String(error)}\n`)

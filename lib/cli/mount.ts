@@ -5,50 +5,94 @@ import * as fs from 'node:fs'
 import { resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { openControl } from '../admin/control.ts'
+import { soundConfig, type Config, type Resolved, type Settings } from '../config.ts'
+import { RoostError } from '../errors.ts'
 import { openDaemonLog, readIdentity } from '../io/data-directory.ts'
 import type { ServingMode } from '../fuse/thread-messages.ts'
 import { createLogger } from '../io/logger.ts'
 import { Replica } from '../replica.ts'
+import {
+  addDataOptions,
+  addSetOption,
+  dataDirectoryIn,
+  loadConfig,
+  mountpointIn,
+  type DataFlags
+} from './config-options.ts'
 import { EX_OK, EX_SOFTWARE, type Outcome } from './exit-codes.ts'
 
 const STDERR_FD = 2
 
-interface MountFlags {
-  readonly data: string
+interface MountFlags extends DataFlags {
   readonly daemon?: boolean
   readonly force?: boolean
-  readonly mode: ServingMode
+  readonly mode?: ServingMode
   readonly fuseFd?: number
 }
 
 export function addMount(program: Command, outcome: Outcome): void {
-  program
+  const mount = program
     .command('mount')
     .description('serve a store at a mount point, in the foreground')
-    .argument('<mountpoint>', 'directory to mount at')
-    .requiredOption('--data <dir>', 'data directory')
+    .argument('[mountpoint]', 'directory to mount at')
+  addSetOption(addDataOptions(mount))
     .option('--daemon', 'return when mounted, and serve in the background')
     .option('--force', 'unmount what an earlier run left at the mount point')
     .addOption(
-      new Option('--mode <mode>', 'who keeps locks and open files: this kernel alone, or Roost')
-        .choices(['single', 'shared'])
-        .default('single')
+      new Option(
+        '--mode <mode>',
+        'who keeps locks and open files: this kernel alone, or Roost'
+      ).choices(['single', 'shared'])
     )
     .option('--fuse-fd <fd>', 'serve this inherited FUSE device, which is mounted already', fdOf)
-    .action(async (mountpoint: string, flags: MountFlags) => {
-      const inBackground = flags.daemon === true
-      outcome.exitCode = await (inBackground ? daemonize(flags) : serve(mountpoint, flags))
+    .action(async (mountpoint: string | undefined, flags: MountFlags, command: Command) => {
+      const resolved = loadConfig(flags, settingsIn(mountpoint, flags))
+      const what: Mounting = {
+        directory: dataDirectoryIn(resolved, command),
+        mountpoint: mountpointIn(resolved, command),
+        config: soundConfig(resolved),
+        fuseFd: flags.fuseFd
+      }
+      checkVolumeDepth(what.directory, resolved)
+      outcome.exitCode = await (flags.daemon === true ? daemonize(what) : serve(what))
     })
 }
 
-async function serve(mountpoint: string, flags: MountFlags): Promise<number> {
-  const directory = resolve(flags.data)
+interface Mounting {
+  readonly directory: string
+  readonly mountpoint: string
+  readonly config: Config
+  readonly fuseFd: number | undefined
+}
+
+function settingsIn(mountpoint: string | undefined, flags: MountFlags): Partial<Settings> {
+  return {
+    ...(flags.data !== undefined && { data: resolve(flags.data) }),
+    ...(mountpoint !== undefined && { 'mount.point': resolve(mountpoint) }),
+    ...(flags.mode !== undefined && { 'mount.mode': flags.mode }),
+    ...(flags.force !== undefined && { 'mount.force': flags.force })
+  }
+}
+
+/** A store keeps the depth that it was made with, whatever somebody may now believe. */
+function checkVolumeDepth(directory: string, { config, origins }: Resolved): void {
+  const { volumeDepth } = readIdentity(directory)
+  const origin = origins.volume_depth
+  if (origin === 'default' || config.volumeDepth === volumeDepth) return
+  const is = `${directory} was made with ${volumeDepth}, which cannot be changed`
+  const what = `${origin}: volume_depth cannot be ${config.volumeDepth}`
+  throw new RoostError('BAD_CONFIG', `${what}: ${is}`)
+}
+
+async function serve({ directory, mountpoint, config, fuseFd }: Mounting): Promise<number> {
+  const { force, mode, tuning } = config
   const replica = new Replica({
     dataDirectory: directory,
     mountpoint,
-    force: flags.force === true,
-    mode: flags.mode,
-    ...(flags.fuseFd !== undefined && { inheritedFd: flags.fuseFd }),
+    force,
+    mode,
+    tuning,
+    ...(fuseFd !== undefined && { inheritedFd: fuseFd }),
     logger: createLogger('replica')
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -78,14 +122,12 @@ async function untilEnded(replica: Replica, directory: string): Promise<number> 
 }
 
 /** Starts the same command again in a session of its own, and leaves when it has mounted. */
-async function daemonize(flags: MountFlags): Promise<number> {
-  const directory = resolve(flags.data)
-  readIdentity(directory)
+async function daemonize({ directory, fuseFd }: Mounting): Promise<number> {
   const log = openDaemonLog(directory)
   const args = process.argv.slice(1).filter(arg => arg !== '--daemon')
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     detached: true,
-    stdio: ['ignore', 'pipe', log.fd, ...handedOn(flags.fuseFd)]
+    stdio: ['ignore', 'pipe', log.fd, ...handedOn(fuseFd)]
   })
   fs.closeSync(log.fd)
   return new Promise((resolveCode, reject) => {

@@ -4,19 +4,26 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { fuseMountAt, placeOf, unmountAt } from '../fuse/mount.ts'
 import { lockHolderOf } from '../io/data-directory.ts'
+import { addConfigOption, loadConfig, mountpointIn, type ConfigFlags } from './config-options.ts'
 import { MOUNT_SOURCE } from '../replica.ts'
 import { delay } from '../io/timer.ts'
 
 /** How often it is looked whether the daemon has gone. */
 const LOOK_MS = 20
 
+interface UmountFlags extends ConfigFlags {
+  readonly force?: boolean
+}
+
 export function addUmount(program: Command): void {
-  program
+  const umount = program
     .command('umount')
     .description('end a mount; returns when everything is on the disk')
-    .argument('<mountpoint>', 'where a store is mounted')
+    .argument('[mountpoint]', 'where a store is mounted')
+  addConfigOption(umount)
     .option('--force', 'also when it is in use, or its daemon is gone')
-    .action(async (mountpoint: string, options: { force?: boolean }) => {
+    .action(async (named: string | undefined, options: UmountFlags, command: Command) => {
+      const mountpoint = mountpointOf(named, options, command)
       const source = fuseMountAt(placeOf(mountpoint))?.source
       await unmountAt(resolve(mountpoint), options.force === true)
       if (source?.startsWith(MOUNT_SOURCE) === true) {
@@ -26,6 +33,13 @@ export function addUmount(program: Command): void {
       }
       process.stdout.write(`roost: ${resolve(mountpoint)} is unmounted\n`)
     })
+}
+
+/** Where the command line says it, a configuration that is not right is in nobody's way. */
+function mountpointOf(named: string | undefined, flags: UmountFlags, command: Command): string {
+  if (named !== undefined && flags.config === undefined) return named
+  const own = named === undefined ? {} : { 'mount.point': resolve(named) }
+  return mountpointIn(loadConfig(flags, own), command)
 }
 
 /** A daemon would go on for those who are still in the mount, where the kernel lets it. */

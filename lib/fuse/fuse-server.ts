@@ -35,8 +35,8 @@ import {
 const MIB = 1024 * 1024
 /** Headers before the bytes of the largest write. */
 const REQUEST_OVERHEAD = 4096
-/** What nobody asked to be synced is, within 50 ms: half of that, and a sync. */
-const SYNC_AFTER_MS = 20
+/** How often the loop looks at what it has put off for a moment. */
+const LOOK_MS = 20
 /** How often idle files are sealed, and the loop wakes when nothing happens. */
 const IDLE_MS = 1000
 
@@ -141,7 +141,7 @@ export class FuseServer {
 
   #awaitMessages(): void {
     if (this.#wake.beginSleep()) {
-      this.#wake.endSleep(libc.poll2(this.#wake.fd, -1, SYNC_AFTER_MS) > 0)
+      this.#wake.endSleep(libc.poll2(this.#wake.fd, -1, LOOK_MS) > 0)
     }
     this.#hearNews()
   }
@@ -162,7 +162,8 @@ export class FuseServer {
 
   #timeoutMs(): number {
     if (this.#vfs.isSheddable) return 0
-    return this.#unsyncedSinceMs > 0 || this.#vfs.hasUnsealed ? SYNC_AFTER_MS : IDLE_MS
+    if (this.#unsyncedSinceMs > 0) return Math.min(this.#input.syncAfterMs, LOOK_MS)
+    return this.#vfs.hasUnsealed ? LOOK_MS : IDLE_MS
   }
 
   /** Takes one request, as messages may come meanwhile. @returns whether there was one */
@@ -265,14 +266,15 @@ export class FuseServer {
   #tick(): void {
     this.#vfs.shed()
     const now = this.#clock.monotonicMs()
+    const { syncAfterMs } = this.#input
     if (this.#journal.end <= this.#progress.requested) {
       this.#unsyncedSinceMs = 0
-    } else if (this.#unsyncedSinceMs > 0 && now - this.#unsyncedSinceMs >= SYNC_AFTER_MS) {
+    } else if (this.#unsyncedSinceMs > 0 && now - this.#unsyncedSinceMs >= syncAfterMs) {
       this.#progress.request(this.#journal.end)
       this.#unsyncedSinceMs = 0
     }
     if (now >= this.#closedAtMs) {
-      this.#closedAtMs = now + SYNC_AFTER_MS
+      this.#closedAtMs = now + LOOK_MS
       this.#vfs.sealClosed()
     }
     if (now >= this.#idleAtMs) {
@@ -313,7 +315,8 @@ export class FuseServer {
       },
       clock: this.#clock,
       space: this.#space,
-      classifier: new FileClassifier(),
+      classifier: new FileClassifier(this.#input.fileRules),
+      cacheLimits: this.#input.cacheLimits,
       volumeDepth: this.#input.volumeDepth,
       tracksOpens: this.#input.mode === 'shared'
     })

@@ -7,6 +7,8 @@
 
 import type { Ino, Position, SessionId } from '../ids.ts'
 import type { WakeEventParts } from '../io/wake-event.ts'
+import type { FileRule } from '../mail/file-class.ts'
+import type { CacheLimits } from '../vfs/live-tree.ts'
 import type { Load, Loaded } from '../vfs/ports.ts'
 
 /**
@@ -25,6 +27,10 @@ export interface FuseThreadInput {
   readonly progress: SharedArrayBuffer
   readonly volumeDepth: number
   readonly mode: ServingMode
+  readonly fileRules: readonly FileRule[]
+  readonly cacheLimits: CacheLimits
+  /** After that long, what nobody asked to be synced is. */
+  readonly syncAfterMs: number
   /** Who the root directory of an empty store belongs to. */
   readonly owner: { readonly uid: number; readonly gid: number }
   /** Inodes that an earlier session left open without a name. */

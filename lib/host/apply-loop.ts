@@ -11,15 +11,10 @@ import type { Disk } from '../io/disk.ts'
 import type { Logger } from '../io/logger.ts'
 import { delay } from '../io/timer.ts'
 import type { Keeper } from '../keeper/keeper.ts'
+import type { Tuning } from './tuning.ts'
 
-/** How long changes gather before they are applied. */
-const GATHER_MS = 1000
 /** How often waiting changes are looked at meanwhile. */
 const LOOK_MS = 50
-/** Bytes of log that do not wait any longer. */
-const LAG_BYTES = 8 * 1024 * 1024
-/** Bytes of log between checkpoints. */
-const CHECKPOINT_BYTES = 64 * 1024 * 1024
 /** Files to be deleted that do not wait any longer. */
 const CHECKPOINT_GARBAGE = 5000
 /** With less than this free, what is to be deleted is deleted at once. */
@@ -31,6 +26,7 @@ export class ApplyLoop {
   readonly #disk: Disk
   readonly #keeper: Keeper
   readonly #progress: FeedProgress
+  readonly #tuning: Tuning
   readonly #logger: Logger
   readonly #onApplied: (position: Position) => void
   readonly #stop = new AbortController()
@@ -42,12 +38,14 @@ export class ApplyLoop {
     disk: Disk,
     keeper: Keeper,
     progress: FeedProgress,
+    tuning: Tuning,
     logger: Logger,
     onApplied: (position: Position) => void
   ) {
     this.#disk = disk
     this.#keeper = keeper
     this.#progress = progress
+    this.#tuning = tuning
     this.#logger = logger
     this.#onApplied = onApplied
   }
@@ -93,7 +91,8 @@ export class ApplyLoop {
   /** Space that was freed is there only after a checkpoint, so a full disk does not wait long. */
   #isCheckpointDue(): boolean {
     const { applied, checkpointed, garbage } = this.#keeper
-    if (applied - checkpointed >= CHECKPOINT_BYTES || garbage >= CHECKPOINT_GARBAGE) return true
+    if (applied - checkpointed >= this.#tuning.checkpointBytes) return true
+    if (garbage >= CHECKPOINT_GARBAGE) return true
     return garbage > 0 && this.#disk.space().freeBytes < SCARCE_BYTES
   }
 
@@ -115,10 +114,11 @@ export class ApplyLoop {
   }
 
   async #gather(): Promise<void> {
-    for (let waited = 0; waited < GATHER_MS; waited += LOOK_MS) {
-      if (this.#progress.durable - this.#keeper.applied >= LAG_BYTES) return
+    const { gatherMs, gatherBytes } = this.#tuning
+    for (let waited = 0; waited < gatherMs; waited += LOOK_MS) {
+      if (this.#progress.durable - this.#keeper.applied >= gatherBytes) return
       if (this.#isStopping()) return
-      await delay(LOOK_MS, this.#stop.signal)
+      await delay(Math.min(LOOK_MS, gatherMs), this.#stop.signal)
     }
   }
 

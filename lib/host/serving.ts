@@ -28,6 +28,7 @@ import { present } from '../util/assert.ts'
 import { Resource } from '../util/resource.ts'
 import { ApplyLoop } from './apply-loop.ts'
 import { LoadAnswerer } from './load-answerer.ts'
+import { cacheShareOf, type Tuning } from './tuning.ts'
 import type { SyncThreadInput, SyncThreadMessage } from './sync-thread.ts'
 
 export interface ServingOptions {
@@ -35,6 +36,7 @@ export interface ServingOptions {
   readonly directory: string
   readonly volumeDepth: number
   readonly mode: ServingMode
+  readonly tuning: Tuning
   readonly fuseFd: number
   readonly logger: Logger
   /** The mount has ended: it was unmounted, aborted, or a bug was found. */
@@ -59,9 +61,9 @@ export class Serving extends Resource {
   constructor(options: ServingOptions) {
     super()
     this.#options = options
-    const { keeper, logger } = options
+    const { keeper, tuning, logger } = options
     const disk = new NodeDisk(options.directory)
-    this.#applyLoop = new ApplyLoop(disk, keeper, this.#progress, logger, position => {
+    this.#applyLoop = new ApplyLoop(disk, keeper, this.#progress, tuning, logger, position => {
       this.#tell({ type: 'applied', position })
     })
     this.#answerer = new LoadAnswerer(keeper, logger, answer => {
@@ -106,7 +108,7 @@ export class Serving extends Resource {
   }
 
   protected override async _open(): Promise<void> {
-    const { keeper, directory, volumeDepth, mode, fuseFd } = this.#options
+    const { keeper, directory, volumeDepth, mode, tuning, fuseFd } = this.#options
     const orphans = await keeper.orphans()
     this.#wake = WakeEvent.open()
     const { parts: wake } = this.#wake
@@ -128,6 +130,13 @@ export class Serving extends Resource {
       progress,
       volumeDepth,
       mode,
+      fileRules: tuning.fileRules,
+      cacheLimits: {
+        metadataBytes: tuning.metadataBytes,
+        contentBytes: tuning.contentBytes,
+        blobBytes: cacheShareOf(tuning.bodyBytes)
+      },
+      syncAfterMs: tuning.syncAfterMs,
       owner: ownIds(),
       orphans
     }

@@ -41,6 +41,8 @@ export interface KeeperOptions {
   readonly disk: Disk
   /** Opens the store; called again when it has refused a write. */
   readonly openStore: () => Promise<Store>
+  /** Bytes of blobs kept in memory. */
+  readonly blobCacheBytes?: number
 }
 
 export class Keeper {
@@ -97,9 +99,10 @@ export class Keeper {
   }
 
   static async #start(options: KeeperOptions, store: Store): Promise<Keeper> {
-    const { disk } = options
+    const { disk, blobCacheBytes } = options
     const session = await nextSession(disk, store)
-    const files = { store, blobs: new BlobStore(disk), containers: new Containers(disk) }
+    const blobs = new BlobStore(disk, blobCacheBytes)
+    const files = { store, blobs, containers: new Containers(disk) }
     files.blobs.prepare()
     files.containers.prepare()
     const recovered = await recovery.recover(disk, files)
@@ -234,6 +237,11 @@ export class Keeper {
   /** Bytes of the log that are on disk. */
   get logBytes(): number {
     return segmentsOf(this.#disk, this.session).length * SEGMENT_SIZE
+  }
+
+  /** Views that are open. */
+  get viewCount(): number {
+    return this.#views.size
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,11 @@ export class LruMap<Key, Value> {
     return this.#entries.size
   }
 
+  /** What its contents weigh together. */
+  get weight(): number {
+    return this.#weight
+  }
+
   get(key: Key): Value | undefined {
     const value = this.#entries.get(key)
     if (value === undefined) return undefined

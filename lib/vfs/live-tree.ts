@@ -24,10 +24,22 @@ import { NodeTable } from './node-table.ts'
 import type { Loaded, Loader, StoredName } from './ports.ts'
 import { Wait } from './wait.ts'
 
-/** Bytes of blobs that were read lately: a few readers of large bodies. */
-const BLOB_CACHE_BYTES = 16 * 1024 * 1024
-/** Bytes of contents kept in memory beyond what the store lacks. */
-const CONTENT_BYTES_MAX = 64 * 1024 * 1024
+/** What is kept in memory beyond what the store lacks. */
+export interface CacheLimits {
+  /** Names and attributes. */
+  readonly metadataBytes: number
+  /** Bytes of contents of files that are kept in history. */
+  readonly contentBytes: number
+  /** Bytes of blobs that were read lately. */
+  readonly blobBytes: number
+}
+
+/** A quarter of a million files, the indexes of some hundred mailboxes, readers of large bodies. */
+export const DEFAULT_CACHE_LIMITS: CacheLimits = {
+  metadataBytes: 256 * 1024 * 1024,
+  contentBytes: 64 * 1024 * 1024,
+  blobBytes: 16 * 1024 * 1024
+}
 
 /** Something to let go of when the store has the log through `position`. */
 interface Release {
@@ -37,11 +49,12 @@ interface Release {
 
 export class LiveTree implements Tree {
   readonly #loader: Loader
+  readonly #limits: CacheLimits
   readonly #volumes = new Map<VolumeId, VolumeRecord>()
   readonly #nodes: NodeTable
   /** Bodies that rode in the log and are not in blob files yet. */
   readonly #riding = new Map<BlobId, { readonly bytes: Buffer; position: Position }>()
-  readonly #blobs = new LruMap<BlobId, Buffer>(BLOB_CACHE_BYTES, bytes => bytes.length)
+  readonly #blobs: LruMap<BlobId, Buffer>
   /** Nodes with content in memory, in the order of use. */
   readonly #contents = new Set<Node>()
   #contentBytes = 0
@@ -51,9 +64,11 @@ export class LiveTree implements Tree {
   /** Where the log ends with the entry that is being applied. */
   position = 0 as Position
 
-  constructor(loader: Loader, metadataBytesMax: number) {
+  constructor(loader: Loader, limits: CacheLimits) {
     this.#loader = loader
-    this.#nodes = new NodeTable(metadataBytesMax)
+    this.#limits = limits
+    this.#blobs = new LruMap(limits.blobBytes, bytes => bytes.length)
+    this.#nodes = new NodeTable(limits.metadataBytes)
   }
 
   get nodes(): NodeTable {
@@ -62,6 +77,13 @@ export class LiveTree implements Tree {
 
   get contentBytes(): number {
     return this.#contentBytes
+  }
+
+  /** Bytes of blobs: read lately, or not in blob files yet. */
+  get blobBytes(): number {
+    let bytes = this.#blobs.weight
+    for (const riding of this.#riding.values()) bytes += riding.bytes.length
+    return bytes
   }
 
   get applied(): Position {
@@ -354,7 +376,7 @@ export class LiveTree implements Tree {
 
   #shedContents(): void {
     for (const node of this.#contents) {
-      if (this.#contentBytes <= CONTENT_BYTES_MAX) return
+      if (this.#contentBytes <= this.#limits.contentBytes) return
       if (node.contentPosition <= this.#applied && node.body === undefined) {
         this.dropContent(node.attr.ino)
       }

@@ -45,10 +45,6 @@ export class NodeTable {
     return this.use.bytes + this.#counts.bytes
   }
 
-  get bytesMax(): number {
-    return this.#bytesMax
-  }
-
   has(ino: Ino): boolean {
     return this.#nodes.has(ino)
   }

@@ -13,7 +13,7 @@ import { S_IFDIR } from '../tree/inode.ts'
 import { AttrOperations } from './attr-operations.ts'
 import { DataOperations } from './data-operations.ts'
 import { HandleTable } from './handle-table.ts'
-import { LiveTree } from './live-tree.ts'
+import { DEFAULT_CACHE_LIMITS, LiveTree, type CacheLimits } from './live-tree.ts'
 import { LockOperations } from './lock-operations.ts'
 import { LockTable } from './lock-table.ts'
 import { NamespaceOperations } from './namespace-operations.ts'
@@ -32,12 +32,8 @@ export interface VfsOptions {
   readonly volumeDepth: number
   /** See VfsParts; true where not given. */
   readonly tracksOpens?: boolean
-  /** Memory for names and attributes, beyond what the store does not have yet. */
-  readonly metadataBytesMax?: number
+  readonly cacheLimits?: CacheLimits
 }
-
-/** Half a million files, and room for others: enough for what a busy server uses at a time. */
-export const METADATA_BYTES_MAX = 256 * 1024 * 1024
 
 /** Everybody may look at the root; its owner makes users' directories there. */
 const ROOT_MODE = S_IFDIR | 0o755
@@ -52,7 +48,7 @@ export class Vfs {
 
   constructor(options: VfsOptions) {
     const { journal, loader, clock, space, classifier, volumeDepth, tracksOpens = true } = options
-    const tree = new LiveTree(loader, options.metadataBytesMax ?? METADATA_BYTES_MAX)
+    const tree = new LiveTree(loader, options.cacheLimits ?? DEFAULT_CACHE_LIMITS)
     const recorder = new Recorder(journal, tree, clock)
     const handles = new HandleTable(journal.session)
     const locks = new LockTable()
@@ -166,8 +162,8 @@ export class Vfs {
       entries: recorder.entries,
       nodes: tree.nodes.size,
       metadataBytes: tree.nodes.bytes,
-      metadataBytesMax: tree.nodes.bytesMax,
       contentBytes: tree.contentBytes,
+      blobBytes: tree.blobBytes,
       handles: handles.size,
       locks: locks.size,
       unsealed: this.#sealer.dirtyCount,

@@ -12,6 +12,7 @@ import { FileClassifier } from '../../lib/mail/file-class.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { assert } from '../../lib/util/assert.ts'
 import type { Journal, Load, Loaded, Space } from '../../lib/vfs/ports.ts'
+import { DEFAULT_CACHE_LIMITS } from '../../lib/vfs/live-tree.ts'
 import { SEGMENT_WAIT } from '../../lib/vfs/recorder.ts'
 import { Vfs } from '../../lib/vfs/vfs.ts'
 import { Wait } from '../../lib/vfs/wait.ts'
@@ -39,7 +40,7 @@ export interface SimReplicaOptions {
   readonly volumeDepth?: number
   /** Whether the kernel tells of opens and closes, or only of what it forgets. */
   readonly tracksOpens?: boolean
-  /** Memory for names and attributes, see VfsOptions. */
+  /** Memory for names and attributes, see CacheLimits. */
   readonly metadataBytesMax?: number
   /** Recovery is over, and nothing new has begun. */
   readonly onRecovered?: (keeper: Keeper) => void
@@ -96,7 +97,9 @@ export class SimReplica {
       classifier: new FileClassifier(),
       volumeDepth: options.volumeDepth ?? 1,
       tracksOpens: this.tracksOpens,
-      ...(options.metadataBytesMax !== undefined && { metadataBytesMax: options.metadataBytesMax })
+      ...(options.metadataBytesMax !== undefined && {
+        cacheLimits: { ...DEFAULT_CACHE_LIMITS, metadataBytes: options.metadataBytesMax }
+      })
     })
   }
 

@@ -26,6 +26,7 @@ import type {
   ToFuseThread
 } from '../../lib/fuse/thread-messages.ts'
 import { LoadAnswerer } from '../../lib/host/load-answerer.ts'
+import { DEFAULT_TUNING } from '../../lib/host/tuning.ts'
 import type { Ino, Position } from '../../lib/ids.ts'
 import * as libc from '../../lib/io/libc.ts'
 import { NodeDisk } from '../../lib/io/node-disk.ts'
@@ -33,6 +34,7 @@ import { WakeEvent } from '../../lib/io/wake-event.ts'
 import { Keeper } from '../../lib/keeper/keeper.ts'
 import { LevelStore } from '../../lib/store/level-store.ts'
 import { ByteWriter } from '../../lib/util/bytes.ts'
+import { DEFAULT_CACHE_LIMITS } from '../../lib/vfs/live-tree.ts'
 import type { SteppedThreadInput } from './fuse-server-thread.ts'
 
 const THREAD = new URL('fuse-server-thread.ts', import.meta.url)
@@ -80,6 +82,9 @@ export class SteppedServer {
       progress: this.progress.shared,
       volumeDepth: 1,
       mode,
+      fileRules: DEFAULT_TUNING.fileRules,
+      cacheLimits: DEFAULT_CACHE_LIMITS,
+      syncAfterMs: DEFAULT_TUNING.syncAfterMs,
       owner: { uid: 0, gid: 0 },
       orphans: []
     }

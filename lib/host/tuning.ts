@@ -1,0 +1,41 @@
+/** What of a replica can be set to measure, with the values that suit most servers. */
+
+import { DEFAULT_FILE_RULES, type FileRule } from '../mail/file-class.ts'
+
+export interface Tuning {
+  /** Which files are bodies and which are kept in history; the first that matches counts. */
+  readonly fileRules: readonly FileRule[]
+  /** Bytes of names and attributes kept in memory beyond what the store lacks. */
+  readonly metadataBytes: number
+  /** Bytes of index and control files kept in memory beyond what the store lacks. */
+  readonly contentBytes: number
+  /** Bytes of bodies kept in memory. */
+  readonly bodyBytes: number
+  /** After that long, what nobody asked to be synced is. */
+  readonly syncAfterMs: number
+  /** How long changes gather in the log before they are applied, */
+  readonly gatherMs: number
+  /** and bytes of log that do not wait any longer. */
+  readonly gatherBytes: number
+  /** Bytes of log between checkpoints. */
+  readonly checkpointBytes: number
+}
+
+const MIB = 1024 * 1024
+
+export const DEFAULT_TUNING: Tuning = {
+  fileRules: DEFAULT_FILE_RULES,
+  metadataBytes: 256 * MIB,
+  contentBytes: 64 * MIB,
+  bodyBytes: 32 * MIB,
+  // With the sync itself that makes about 50 ms at most.
+  syncAfterMs: 20,
+  gatherMs: 1000,
+  gatherBytes: 8 * MIB,
+  checkpointBytes: 64 * MIB
+}
+
+/** Two threads keep bodies in memory: the one that answers, and the one that reads the disk. */
+export function cacheShareOf(bodyBytes: number): number {
+  return bodyBytes / 2
+}
