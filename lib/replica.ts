@@ -20,9 +20,10 @@ import { lockDataDirectory, readIdentity, type Identity } from './io/data-direct
 import type { Logger } from './io/logger.ts'
 import { resolveMountpoint } from './io/mountinfo.ts'
 import { NodeDisk } from './io/node-disk.ts'
-import { processFigures } from './io/process-figures.ts'
+import { cpuSeconds, processFigures } from './io/process-figures.ts'
 import { SystemClock } from './io/system-clock.ts'
 import { Keeper } from './keeper/keeper.ts'
+import { migrateDataDirectory } from './keeper/migrate.ts'
 import type { Stats } from './stats.ts'
 import { LevelStore } from './store/level-store.ts'
 import { present } from './util/assert.ts'
@@ -56,6 +57,8 @@ export class Replica extends Resource {
   #keeper: Keeper | undefined
   #serving: Serving | undefined
   #servingSinceMs = 0
+  /** Processor time that was used before. */
+  #cpuSecondsBefore = 0
 
   constructor(options: ReplicaOptions) {
     super()
@@ -129,7 +132,8 @@ export class Replica extends Resource {
       mountpoint: this.#mountpoint,
       mode,
       tuning,
-      uptimeSeconds: (this.#clock.monotonicMs() - this.#servingSinceMs) / 1000
+      uptimeSeconds: (this.#clock.monotonicMs() - this.#servingSinceMs) / 1000,
+      cpuSeconds: cpuSeconds() - this.#cpuSecondsBefore
     })
   }
 
@@ -138,9 +142,11 @@ export class Replica extends Resource {
     this.#checkPlace()
     const lock = lockDataDirectory(this.#directory)
     await this.own({ close: lock.release })
+    const disk = new NodeDisk(this.#directory)
+    this.#identity = await migrateDataDirectory(this.#directory, disk, this.#identity)
     const { tuning = DEFAULT_TUNING } = this.#options
     const keeper = await Keeper.open({
-      disk: new NodeDisk(this.#directory),
+      disk,
       openStore: () => LevelStore.open(join(this.#directory, 'store')),
       blobCacheBytes: cacheShareOf(tuning.bodyBytes)
     })
@@ -168,6 +174,7 @@ export class Replica extends Resource {
     await this.own({ close: () => mount.unmount() })
     await serving.untilServing()
     this.#servingSinceMs = this.#clock.monotonicMs()
+    this.#cpuSecondsBefore = cpuSeconds()
   }
 
   /** A daemon whose files lie in its own mount would wait for itself. */

@@ -57,7 +57,7 @@ export async function statsOf(directory: string): Promise<Stats> {
   } catch (error) {
     if (!(error instanceof RoostError) || lockHolderOf(directory) !== undefined) throw error
     const what = `no daemon serves ${directory}, so there are no figures`
-    throw new RoostError('NOT_MOUNTED', what, { cause: error })
+    throw new RoostError('NOT_MOUNTED', what)
   }
 }
 

@@ -29,24 +29,16 @@ export interface VerbNode {
 
 const DIRECTORIES = ['dir', 'mountpoint', 'dest']
 
-/** @param above the command that this one belongs to, which `help` does not know */
-export function commandTree(
-  command: Command,
-  path: readonly string[] = [],
-  above: Command | null = null
-): VerbNode {
+export function commandTree(command: Command, path: readonly string[] = []): VerbNode {
   const help = command.createHelp()
-  const verbs = help
-    .visibleCommands(command)
-    .map(verb => commandTree(verb, [...path, verb.name()], command))
+  const verbs = help.visibleCommands(command).map(verb => commandTree(verb, [...path, verb.name()]))
   const [argument] = command.registeredArguments
-  const isHelp = path.at(-1) === 'help'
   return {
     path,
     description: command.description(),
-    options: isHelp ? [] : help.visibleOptions(command).map(optionNode),
+    options: help.visibleOptions(command).map(optionNode),
     verbs,
-    argument: isHelp ? verbsOf(above) : argument && wordsOf(argument.name(), argument)
+    argument: argument && argumentOf(argument, command)
   }
 }
 
@@ -62,6 +54,11 @@ function optionNode(option: Option): OptionNode {
   return { names, description: option.description, value }
 }
 
+function argumentOf(argument: Argument, { parent }: Command): Words {
+  if (argument.name() !== 'verb') return wordsOf(argument.name(), argument)
+  return { kind: 'words', words: parent?.commands.map(verb => verb.name()) ?? [] }
+}
+
 function wordsOf(placeholder: string, { argChoices }: Argument | Option): Words {
   if (argChoices !== undefined) return { kind: 'words', words: argChoices }
   if (placeholder === 'key=value') {
@@ -69,9 +66,4 @@ function wordsOf(placeholder: string, { argChoices }: Argument | Option): Words 
   }
   if (DIRECTORIES.includes(placeholder)) return { kind: 'directory' }
   return { kind: placeholder === 'file' ? 'file' : 'anything' }
-}
-
-/** `help` takes the name of any verb beside it. */
-function verbsOf(above: Command | null): Words {
-  return { kind: 'words', words: above?.commands.map(verb => verb.name()) ?? [] }
 }

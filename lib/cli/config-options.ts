@@ -106,6 +106,6 @@ function textOf(path: string): string {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     const why = code === 'ENOENT' ? 'it is not there' : message
-    throw new RoostError('CONFIG_UNREADABLE', `${path} cannot be read: ${why}`, { cause })
+    throw new RoostError('CONFIG_UNREADABLE', `${path} cannot be read: ${why}`)
   }
 }

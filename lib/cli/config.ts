@@ -16,7 +16,10 @@ import { EX_CONFIG, EX_OK, type Outcome } from './exit-codes.ts'
 const KEY_WIDTH = 23
 
 export function addConfig(program: Command, outcome: Outcome): void {
-  const config = program.command('config').description('look at the configuration')
+  const config = program
+    .command('config')
+    .helpCommand(false)
+    .description('look at the configuration')
   const check = config.command('check').description('say whether the configuration is right')
   addSetOption(addConfigOption(check))
     .option('--json', 'as JSON')

@@ -10,7 +10,7 @@ import { addDataOptions, dataDirectoryOf, type DataFlags } from './config-option
 import { VerbExit, type Outcome } from './exit-codes.ts'
 import { exitOnInterrupt, ProgressLine } from './progress-line.ts'
 import { renderFsck } from './render-fsck.ts'
-import { sentenceOf } from './sentence.ts'
+import { complaintOf } from './sentence.ts'
 import { withStore, type StoreAccess } from './store-access.ts'
 
 /** Exit codes of fsck(8); those of what was corrected and what was not add up. */
@@ -58,7 +58,7 @@ async function runFsck(flags: FsckFlags, command: Command): Promise<number> {
   } catch (error) {
     progress.clear()
     if (!(error instanceof RoostError)) throw error
-    process.stderr.write(`roost: ${sentenceOf(error)}\n`)
+    process.stderr.write(complaintOf(error))
     return FSCK_ERROR
   } finally {
     stop()

@@ -7,9 +7,10 @@ import { addConfig } from './config.ts'
 import { exitCodeOf, EX_OK, EX_SOFTWARE, EX_USAGE, VerbExit } from './exit-codes.ts'
 import { addExport } from './export.ts'
 import { addFsck } from './fsck.ts'
+import { addHelp } from './help.ts'
 import { addInit } from './init.ts'
 import { addMount } from './mount.ts'
-import { sentenceOf } from './sentence.ts'
+import { complaintOf } from './sentence.ts'
 import { addStatus } from './status.ts'
 import { addStats } from './stats.ts'
 import { addUmount } from './umount.ts'
@@ -25,7 +26,8 @@ const VERBS = [
   addExport,
   addConfig,
   addCompletion,
-  addVersion
+  addVersion,
+  addHelp
 ]
 
 /** Runs the verb that `argv` names. @returns the exit code, from sysexits.h */
@@ -48,7 +50,7 @@ function reportFailure(error: unknown): number {
   if (error instanceof VerbExit) return error.exitCode
   if (error instanceof CommanderError) return error.exitCode === 0 ? EX_OK : EX_USAGE
   if (error instanceof RoostError) {
-    for (const line of sentenceOf(error).split('\n')) process.stderr.write(`roost: ${line}\n`)
+    process.stderr.write(complaintOf(error))
     return exitCodeOf(error.code)
   }
   process.stderr.write(`roost: ${error instanceof Error ? String(error.stack) : String(error)}\n`)

@@ -95,8 +95,10 @@ function sumOf(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0)
 }
 
+/** With a decimal where that says something. */
 function mib(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(0)
+  const mib = bytes / 2 ** 20
+  return mib < 100 && !Number.isInteger(mib) ? mib.toFixed(1) : mib.toFixed(0)
 }
 
 function kib(bytes: number): string {

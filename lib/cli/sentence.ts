@@ -2,8 +2,16 @@
 
 import type { RoostError } from '../errors.ts'
 
+/** What is said of a failure: a line for each thing that is wrong. */
+export function complaintOf(error: RoostError): string {
+  return sentenceOf(error)
+    .split('\n')
+    .map(line => `roost: ${line}\n`)
+    .join('')
+}
+
 /** The message without its code, and what lay below where the message does not say that itself. */
-export function sentenceOf({ message, code, cause }: RoostError): string {
+function sentenceOf({ message, code, cause }: RoostError): string {
   const own = message.slice(code.length + 2)
   const below = innermost(cause)
   return below === undefined || own.includes(below) ? own : `${own}: ${below}`

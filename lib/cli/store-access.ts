@@ -8,6 +8,7 @@ import { lockDataDirectory, readIdentity } from '../io/data-directory.ts'
 import type { Disk } from '../io/disk.ts'
 import { NodeDisk } from '../io/node-disk.ts'
 import { delay } from '../io/timer.ts'
+import { migrateDataDirectory } from '../keeper/migrate.ts'
 import { LevelStore } from '../store/level-store.ts'
 import type { Store } from '../store/store.ts'
 
@@ -32,7 +33,7 @@ export async function withStore<T>(
   directory: string,
   task: (access: StoreAccess) => Promise<T>
 ): Promise<T> {
-  readIdentity(directory)
+  const identity = readIdentity(directory)
   const disk = new NodeDisk(directory)
   const openView = (): Promise<RemoteView> => RemoteView.open(directory, yieldingPause())
   const lock = tryLock(directory)
@@ -41,6 +42,7 @@ export async function withStore<T>(
     return task({ disk, openStore: undefined, openView })
   }
   try {
+    await migrateDataDirectory(directory, disk, identity)
     return await task({
       disk,
       openStore: () => LevelStore.open(join(directory, 'store')),

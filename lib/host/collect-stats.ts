@@ -3,7 +3,7 @@
 import { RoostError } from '../errors.ts'
 import type { ServingMode } from '../fuse/thread-messages.ts'
 import type { Disk } from '../io/disk.ts'
-import { cpuSeconds, processFigures } from '../io/process-figures.ts'
+import { processFigures } from '../io/process-figures.ts'
 import type { Keeper } from '../keeper/keeper.ts'
 import type { Stats } from '../stats.ts'
 import type { Serving } from './serving.ts'
@@ -18,6 +18,7 @@ export interface StatsSources {
   readonly mode: ServingMode
   readonly tuning: Tuning
   readonly uptimeSeconds: number
+  readonly cpuSeconds: number
 }
 
 /** @throws RoostError NOT_MOUNTED */
@@ -32,7 +33,6 @@ export async function collectStats(sources: StatsSources): Promise<Stats> {
     ...named,
     pid,
     session: keeper.session,
-    cpuSeconds: cpuSeconds(),
     requests: fuse.requests,
     unknownErrors: fuse.errors,
     waits: fuse.waits,

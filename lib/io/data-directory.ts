@@ -43,10 +43,15 @@ export function initDataDirectory(directory: string, volumeDepth: number): Ident
     throw new RoostError('DATA_UNUSABLE', `${directory} is not empty and no data directory`)
   }
   const identity: Identity = { format: DATA_FORMAT, storeId: randomUUID(), volumeDepth }
+  writeIdentity(directory, identity)
+  return identity
+}
+
+/** Replaces what the directory says of itself; durable when this returns. @throws DATA_UNUSABLE */
+export function writeIdentity(directory: string, identity: Identity): void {
   checkUsable(directory, () => {
     writeDurably(directory, IDENTITY_FILE, `${JSON.stringify(identity, undefined, 2)}\n`)
   })
-  return identity
 }
 
 /** @throws RoostError DATA_UNUSABLE, DATA_FORMAT */

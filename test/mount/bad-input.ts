@@ -208,10 +208,13 @@ t.test('what the command line does not know is refused as wrong usage', async t 
   const place = await placeFor(t)
   const lines: [string[], string][] = [
     [['mont'], "error: unknown command 'mont'\n(Did you mean mount?)"],
-    [['mount', '--data', 'x'], "error: missing required argument 'mountpoint'"],
-    [['mount', place.mountpoint], "error: required option '--data <dir>' not specified"],
+    [['mount', '--data', 'x'], 'error: no mount point; an argument, ROOST_MOUNT_POINT or a conf'],
+    [
+      ['mount', place.mountpoint],
+      'error: no data directory; --data, ROOST_DATA or a configuration'
+    ],
     [['status', '--data', 'x', '--jsn'], "error: unknown option '--jsn'\n(Did you mean --json?)"],
-    [['umount'], "error: missing required argument 'mountpoint'"],
+    [['umount'], 'error: no mount point; an argument, ROOST_MOUNT_POINT or a configuration says'],
     [['init', '--data', 'x', '--volume-depth', '9'], 'error: option'],
     [['mount', place.mountpoint, '--data', 'x', '--fuse-fd', 'y'], 'error: option'],
     [['mount', place.mountpoint, '--data', 'x', '--mode', 'y'], 'error: option']

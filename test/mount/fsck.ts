@@ -114,7 +114,7 @@ t.test('what fsck cannot do is refused in words, with the codes of fsck(8)', asy
     stdout: /^$/,
     stderr: 'it is not there; "roost init" makes'
   })
-  const required = "error: required option '--data <dir>' not specified"
+  const required = 'error: no data directory; --data, ROOST_DATA or a configuration says which'
   t.match(await runRoost('fsck'), { code: FSCK_USAGE, stdout: /^$/, stderr: required })
   const unknown = await runRoost('fsck', '--data', dataDir, '--fix')
   t.match(unknown, { code: FSCK_USAGE, stdout: /^$/, stderr: "error: unknown option '--fix'" })
