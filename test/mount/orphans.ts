@@ -1,4 +1,4 @@
-/** Files that were open without a name when the daemon was killed are collected, and nothing else. */
+/** What was open without a name when the daemon was killed is collected, and nothing else. */
 
 import { createHash } from 'node:crypto'
 import { spawn } from 'node:child_process'

@@ -4,7 +4,7 @@ import { LevelStore } from '../../lib/store/level-store.ts'
 import { SimReplicaShell } from './sim-replica-shell.ts'
 import { SimReplica } from './sim-replica.ts'
 
-/** Names of one inode, fewer than it may have; and names that are made before the store takes them. */
+/** Names of one inode, fewer than it may have, made before the store takes them. */
 const LINKS = 50_000
 
 /**
