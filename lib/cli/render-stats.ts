@@ -80,7 +80,8 @@ function logOf({ log }: Stats, { entries, loggedBytes }: Rates): string {
 function logPlaceOf({ log }: Stats): string {
   const { appended, durable, applied, checkpointed, bytesOnDisk } = log
   const behind = `${kib(appended - durable)} KiB not synced, ${kib(durable - applied)} not applied`
-  return `${behind}, ${kib(applied - checkpointed)} since the checkpoint; ${mib(bytesOnDisk)} MiB on disk`
+  const since = `${kib(applied - checkpointed)} since the checkpoint`
+  return `${behind}, ${since}; ${mib(bytesOnDisk)} MiB on disk`
 }
 
 function storeOf({ store }: Stats): string {

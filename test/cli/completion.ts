@@ -68,7 +68,8 @@ t.test('bash finds what can follow', async t => {
     ]
   ]
   for (const [words, expected] of lines) {
-    const ask = `source ${script}; COMP_WORDS=(roost "$@"); COMP_CWORD=$#; _roost; printf '%s\\n' "\${COMPREPLY[@]}"`
+    const complete = 'COMP_WORDS=(roost "$@"); COMP_CWORD=$#; _roost'
+    const ask = `source ${script}; ${complete}; printf '%s\\n' "\${COMPREPLY[@]}"`
     const { stdout, stderr } = await command(['bash', '-c', ask, 'bash', ...words])
     const found = stdout.split('\n').filter(word => word !== '')
     t.strictSame(found.sort(), expected, words.join(' '))
