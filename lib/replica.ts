@@ -14,7 +14,12 @@ import type { ServingMode } from './fuse/thread-messages.ts'
 import { Serving } from './host/serving.ts'
 import type { Status } from './host/status.ts'
 import { Views } from './host/views.ts'
-import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
+import {
+  lockDataDirectory,
+  migrateIdentity,
+  readIdentity,
+  type Identity
+} from './io/data-directory.ts'
 import type { Logger } from './io/logger.ts'
 import { resolveMountpoint } from './io/mountinfo.ts'
 import { NodeDisk } from './io/node-disk.ts'
@@ -114,10 +119,11 @@ export class Replica extends Resource {
   }
 
   protected override async _open(): Promise<void> {
-    this.#identity = readIdentity(this.#directory)
+    readIdentity(this.#directory)
     this.#checkPlace()
     const lock = lockDataDirectory(this.#directory)
     await this.own({ close: lock.release })
+    this.#identity = migrateIdentity(this.#directory)
     const keeper = await Keeper.open({
       disk: new NodeDisk(this.#directory),
       openStore: () => LevelStore.open(join(this.#directory, 'store'))

@@ -37,7 +37,8 @@ const KIND_CODE: Record<ChangeKind, number> = {
   setattr: 9,
   write: 10,
   seal: 11,
-  drop: 12
+  drop: 12,
+  exchange: 13
 }
 const KIND_OF_CODE = new Map(Object.entries(KIND_CODE).map(([k, c]) => [c, k as ChangeKind]))
 
@@ -122,6 +123,11 @@ function encodeChange(out: ByteWriter, change: Change): void {
       return encodeSeal(out, change)
     case 'drop':
       return out.u53(change.ino)
+    case 'exchange':
+      out.u53(change.parent)
+      out.text(change.name)
+      out.u53(change.newParent)
+      return out.text(change.newName)
     default:
       return unreachable(change)
   }
@@ -160,6 +166,10 @@ function decodeChange(input: ByteReader, kind: ChangeKind): Change {
       return decodeSeal(input)
     case 'drop':
       return { kind, ino: ino(input) }
+    case 'exchange': {
+      const [parent, name] = [ino(input), input.text()]
+      return { kind, parent, name, newParent: ino(input), newName: input.text() }
+    }
     default:
       return unreachable(kind)
   }

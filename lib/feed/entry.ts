@@ -96,6 +96,14 @@ export type Change =
     }
   /** An orphan's last handle was closed. */
   | { readonly kind: 'drop'; readonly ino: Ino }
+  /** Two names stand for each other's inodes from here on; each keeps its place in listings. */
+  | {
+      readonly kind: 'exchange'
+      readonly parent: Ino
+      readonly name: string
+      readonly newParent: Ino
+      readonly newName: string
+    }
 
 export type ChangeKind = Change['kind']
 

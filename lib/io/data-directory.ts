@@ -13,8 +13,13 @@ import * as path from 'node:path'
 import { RoostError } from '../errors.ts'
 import * as libc from './libc.ts'
 
-/** Grows when an older Roost could not read the directory any more. */
-export const DATA_FORMAT = 1
+/**
+ * Grows when an older Roost could not read the directory any more.
+ *
+ * 1: the first. 2: the log has kinds of entries that 1 does not know; an older Roost would take
+ * them for the torn end of a log.
+ */
+export const DATA_FORMAT = 2
 
 const IDENTITY_FILE = 'roost.json'
 const LOCK_FILE = 'lock'
@@ -44,7 +49,7 @@ export function initDataDirectory(directory: string, volumeDepth: number): Ident
   }
   const identity: Identity = { format: DATA_FORMAT, storeId: randomUUID(), volumeDepth }
   checkUsable(directory, () => {
-    writeDurably(directory, IDENTITY_FILE, `${JSON.stringify(identity, undefined, 2)}\n`)
+    writeIdentity(directory, identity)
   })
   return identity
 }
@@ -63,6 +68,22 @@ export function readIdentity(directory: string): Identity {
     throw new RoostError('DATA_FORMAT', `${directory} has format ${format}; ${known}`)
   }
   return { format, storeId, volumeDepth }
+}
+
+/**
+ * Brings a directory of an older format up to this one, for whoever has it locked: what is there
+ * stays as it is, and an older Roost is kept from what will be written.
+ *
+ * @throws RoostError DATA_UNUSABLE, DATA_FORMAT
+ */
+export function migrateIdentity(directory: string): Identity {
+  const stored = readIdentity(directory)
+  if (stored.format === DATA_FORMAT) return stored
+  const identity = { ...stored, format: DATA_FORMAT }
+  checkUsable(directory, () => {
+    writeIdentity(directory, identity)
+  })
+  return identity
 }
 
 const NO_DIRECTORY = 'it is not a directory'
@@ -140,6 +161,10 @@ function checkUsable<T>(directory: string, task: () => T): T {
     const why = error instanceof Error ? error.message : String(error)
     throw new RoostError('DATA_UNUSABLE', `${directory} cannot be used: ${why}`, { cause: error })
   }
+}
+
+function writeIdentity(directory: string, identity: Identity): void {
+  writeDurably(directory, IDENTITY_FILE, `${JSON.stringify(identity, undefined, 2)}\n`)
 }
 
 function writeDurably(directory: string, name: string, text: string): void {

@@ -63,6 +63,8 @@ function applyChange(tree: Tree, entry: Entry, bodies: readonly Buffer[]): void 
       return applySeal(tree, entry, change, bodies)
     case 'drop':
       return tree.removeInode(change.ino)
+    case 'exchange':
+      return applyExchange(tree, entry, change)
     default:
       return unreachable(change)
   }
@@ -130,6 +132,19 @@ function applyRename(tree: Tree, entry: Entry, change: ChangeOf<'rename'>): void
     touchDirectory(tree, entry, newParent, movedDirectory - replacedDirectory)
   }
   if (volumeOf(moved.ino) === entry.volume) placeMoved(tree, entry, moved.ino, newParent, newName)
+}
+
+function applyExchange(tree: Tree, entry: Entry, change: ChangeOf<'exchange'>): void {
+  const { parent, name, newParent, newName } = change
+  const one = present(tree.dirent(parent, name), 'exchanged name')
+  const other = present(tree.dirent(newParent, newName), 'exchanged name')
+  tree.putDirent(parent, name, { ...other, cookie: one.cookie })
+  tree.putDirent(newParent, newName, { ...one, cookie: other.cookie })
+  const moved = (one.type === S_IFDIR ? 1 : 0) - (other.type === S_IFDIR ? 1 : 0)
+  touchDirectory(tree, entry, parent, parent === newParent ? 0 : -moved)
+  if (parent !== newParent) touchDirectory(tree, entry, newParent, moved)
+  if (volumeOf(one.ino) === entry.volume) placeMoved(tree, entry, one.ino, newParent, newName)
+  if (volumeOf(other.ino) === entry.volume) placeMoved(tree, entry, other.ino, parent, name)
 }
 
 function placeMoved(tree: Tree, entry: Entry, ino: Ino, parent: Ino, name: string): void {

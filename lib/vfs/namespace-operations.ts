@@ -28,8 +28,9 @@ export const NAME_MAX = 255
 const PATH_MAX = 4096
 /** As ext4 has it; far beyond what a mail server links. */
 const LINK_MAX = 65_000
-/** rename(2) with RENAME_NOREPLACE. */
+/** Flags of renameat2(2), of which one at most is given. */
 const RENAME_NOREPLACE = 1
+const RENAME_EXCHANGE = 2
 /** Room that making a name takes in log, store and directory, generously. */
 const NAME_BYTES = 4096
 
@@ -152,20 +153,29 @@ export class NamespaceOperations {
   }
 
   /**
-   * Moves `name` in `parent` to `newName` in `newParent`, replacing what was there.
+   * Moves `name` in `parent` to `newName` in `newParent`, replacing what was there; with
+   * RENAME_EXCHANGE, lets the two stand for each other's inodes.
    *
    * @throws FsError ENOENT no such name; EEXIST, with RENAME_NOREPLACE; ENOTEMPTY; EISDIR, ENOTDIR
    *   the two are of different kinds; EXDEV another volume; EINVAL flags not served, or into itself
    */
   rename(parent: Ino, name: string, newParent: Ino, newName: string, flags: number): void {
-    if ((flags & ~RENAME_NOREPLACE) !== 0) throw new FsError('EINVAL')
+    if (![0, RENAME_NOREPLACE, RENAME_EXCHANGE].includes(flags)) throw new FsError('EINVAL')
     const node = this.lookup(parent, name)
     const target = this.find(newParent, newName)
-    if (target !== undefined && flags !== 0) throw new FsError('EEXIST')
+    if (target !== undefined && flags === RENAME_NOREPLACE) throw new FsError('EEXIST')
+    if (target === undefined && flags === RENAME_EXCHANGE) throw new FsError('ENOENT')
     if (target === node) return
     const into = this.#parts.tree.node(newParent)
     if (into.gone) throw new FsError('ENOENT')
     this.#checkMove(node, volumeOf(parent), into)
+    if (target !== undefined && flags === RENAME_EXCHANGE) {
+      this.#checkMove(target, volumeOf(newParent), this.#parts.tree.node(parent))
+      this.#sealer.seal(node)
+      this.#sealer.seal(target)
+      this.#record(parent, { kind: 'exchange', parent, name, newParent, newName })
+      return
+    }
     if (target !== undefined) this.#checkReplace(node, target)
     this.#sealer.seal(node)
     const drop = target !== undefined && this.#losesLast(target)

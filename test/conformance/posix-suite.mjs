@@ -9,7 +9,9 @@ import { attributeCases } from './posix-attributes.mjs'
 import { dataCases } from './posix-data.mjs'
 import { directoryCases } from './posix-directories.mjs'
 import { lockCases } from './posix-locks.mjs'
+import { mappingCases } from './posix-mappings.mjs'
 import { nameCases } from './posix-names.mjs'
+import { nodeCases } from './posix-nodes.mjs'
 import { permissionCases } from './posix-permissions.mjs'
 import { renameCases } from './posix-renames.mjs'
 
@@ -18,6 +20,8 @@ export const posixCases = [
   ...renameCases,
   ...directoryCases,
   ...dataCases,
+  ...mappingCases,
+  ...nodeCases,
   ...attributeCases,
   ...permissionCases,
   ...lockCases

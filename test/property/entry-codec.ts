@@ -64,7 +64,8 @@ const change = fc.oneof(
     extents: fc.array(extent, { maxLength: 5 }),
     riding: fc.constant([])
   }),
-  kind('drop', { ino })
+  kind('drop', { ino }),
+  kind('exchange', { parent: ino, name, newParent: ino, newName: name })
 ) as fc.Arbitrary<Change>
 
 const entry: fc.Arbitrary<Entry> = fc.record(

@@ -123,6 +123,18 @@ export class ModelTree {
     return undefined
   }
 
+  exchange(from: number, name: string, to: number, newName: string): ErrnoName | undefined {
+    const node = this.find(from, name)
+    const target = this.find(to, newName)
+    if (node === undefined || target === undefined) return 'ENOENT'
+    if (target.id === node.id) return undefined
+    const refusal = this.#refusalOfMoving(node, from, to) ?? this.#refusalOfMoving(target, to, from)
+    if (refusal !== undefined) return refusal
+    this.#setName(from, name, target.id)
+    this.#setName(to, newName, node.id)
+    return undefined
+  }
+
   chmod(id: number, permissions: number): void {
     this.#change(id, { permissions })
   }

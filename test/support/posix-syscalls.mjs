@@ -13,7 +13,12 @@ const AT_FDCWD = -100
 const AT_SYMLINK_NOFOLLOW = 0x100
 const PROT_READ = 1
 const MAP_SHARED = 1
+const MS_SYNC = 4
+const PROT_WRITE = 2
+const MAP_PRIVATE = 2
 const SEEK_SET = 0
+const AT_SYMLINK_FOLLOW = 0x400
+const RENAME_FLAGS = { noreplace: 1, exchange: 2 }
 /** The same on x86-64 and arm64; the third is "unlock". */
 const LOCK_TYPES = { read: 0, write: 1, none: 2 }
 const FCNTL = { getlk: 5, setlk: 6, setlkw: 7 }
@@ -44,8 +49,12 @@ const native = {
   fcntl: libc.func('int fcntl(int fd, int command, _Inout_ flock_arg *lock)'),
   flock: libc.func('int flock(int fd, int operation)'),
   siginterrupt: libc.func('int siginterrupt(int signal, int flag)'),
+  renameat2: libc.func('int renameat2(int, str from, int, str to, uint flags)'),
+  mknod: libc.func('int mknod(str path, uint mode, uint64 device)'),
   utimensat: libc.func('int utimensat(int fd, str path, timespec_arg *times, int flags)'),
   mmap: libc.func('void *mmap(void *address, size_t length, int, int, int, int64 offset)'),
+  msync: libc.func('int msync(void *address, size_t length, int flags)'),
+  munmap: libc.func('int munmap(void *address, size_t length)'),
   opendir: libc.func('void *opendir(str path)'),
   readdir: libc.func('void *readdir(void *directory)'),
   telldir: libc.func('long telldir(void *directory)'),
@@ -97,6 +106,16 @@ export function letSignalInterrupt() {
   if (native.siginterrupt(constants.signals.SIGUSR2, 1) === -1) fail('siginterrupt')
 }
 
+/** renameat2(2) with one flag, 'noreplace' or 'exchange'. */
+export function renameWith(flag, from, to) {
+  if (native.renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_FLAGS[flag]) === -1) fail('renameat2')
+}
+
+/** mknod(2); `mode` has the type, and `device` is the number that makedev gives. */
+export function makeNode(path, mode, device = 0) {
+  if (native.mknod(path, mode, device) === -1) fail('mknod')
+}
+
 /** utimensat(2); times are [seconds, nanoseconds], and UTIME_NOW and UTIME_OMIT are known. */
 export function setTimes(path, atime, mtime, followLink = true) {
   const times = [atime, mtime].map(([seconds, nanoseconds]) => ({ seconds, nanoseconds }))
@@ -108,7 +127,16 @@ const mappings = []
 
 /** Maps the first `length` bytes shared and for reading; returns a number for readMapping. */
 export function mapShared(fd, length) {
-  const address = native.mmap(null, length, PROT_READ, MAP_SHARED, fd, 0)
+  return map(fd, length, PROT_READ, MAP_SHARED)
+}
+
+/** The same for reading and writing; `kind` is 'shared' or 'private'. */
+export function mapFile(fd, length, kind) {
+  return map(fd, length, PROT_READ | PROT_WRITE, kind === 'shared' ? MAP_SHARED : MAP_PRIVATE)
+}
+
+function map(fd, length, protection, flags) {
+  const address = native.mmap(null, length, protection, flags, fd, 0)
   if (BigInt.asIntN(64, koffi.address(address)) === -1n) fail('mmap')
   return mappings.push({ address, length }) - 1
 }
@@ -118,6 +146,24 @@ export function readMapping(mapping, start, length) {
   const { address, length: total } = mappings[mapping]
   const bytes = koffi.decode(address, koffi.array('uint8_t', total))
   return Buffer.from(bytes.slice(start, start + length)).toString('latin1')
+}
+
+/** Writes latin1 text into a mapping. */
+export function writeMapping(mapping, start, text) {
+  const { address } = mappings[mapping]
+  const bytes = Buffer.from(text, 'latin1')
+  koffi.encode(address, start, koffi.array('uint8_t', bytes.length), bytes)
+}
+
+/** msync(2) with MS_SYNC. */
+export function syncMapping(mapping) {
+  const { address, length } = mappings[mapping]
+  if (native.msync(address, length, MS_SYNC) === -1) fail('msync')
+}
+
+export function unmap(mapping) {
+  const { address, length } = mappings[mapping]
+  if (native.munmap(address, length) === -1) fail('munmap')
 }
 
 /** The first 4 KiB of a file, by a descriptor that stays open: a close would drop its locks. */

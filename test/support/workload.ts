@@ -9,6 +9,7 @@ const ME = { uid: 1000, gid: 1000 }
 const O_RDWR = 2
 const O_APPEND = 0o2000
 const O_TRUNC = 0o1000
+const RENAME_EXCHANGE = 2
 /** Files grow no further, so that their copies fit into memory. */
 const FILE_SIZE_MAX = 3 * 1024 * 1024
 /** The kernel sends no more at once. */
@@ -276,7 +277,8 @@ export class Workload {
     const directory = this.#anyDirectory()
     if (chance < 0.1) return this.#makeDirectory(directory)
     if (chance < 0.15) return this.#make(directory.id, this.#nameOfFile(directory), 'symlink')
-    if (chance < 0.45) return this.#rename(directory)
+    if (chance < 0.4) return this.#rename(directory)
+    if (chance < 0.45) return this.#exchange(directory)
     if (chance < 0.55) return this.#link(directory)
     if (chance < 0.8) return this.#unlink(directory)
     if (chance < 0.88) return this.#rmdir(directory)
@@ -317,6 +319,20 @@ export class Workload {
       () => this.model.rename(directory.id, name, to.id, newName),
       () => {
         this.#replica.vfs.names.rename(directory.id as Ino, name, to.id as Ino, newName, 0)
+      }
+    )
+  }
+
+  async #exchange(directory: ModelNode): Promise<void> {
+    const name = this.#nameIn(directory)
+    const to = this.#random.chance(0.5) ? directory : this.#anyDirectory()
+    const newName = this.#nameIn(to)
+    this.#say(`exchange ${directory.id}/${name} ${to.id}/${newName}`)
+    const { names } = this.#replica.vfs
+    await this.#both(
+      () => this.model.exchange(directory.id, name, to.id, newName),
+      () => {
+        names.rename(directory.id as Ino, name, to.id as Ino, newName, RENAME_EXCHANGE)
       }
     )
   }
