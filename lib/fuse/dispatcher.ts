@@ -18,7 +18,8 @@ import type { Handle } from '../vfs/handle-table.ts'
 import type { Invalidator, Space } from '../vfs/ports.ts'
 import type { Vfs } from '../vfs/vfs.ts'
 import { Wait } from '../vfs/wait.ts'
-import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, RELEASE_FLAG } from './abi.ts'
+import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, OPEN_KILL_SUIDGID } from './abi.ts'
+import { RELEASE_FLAG, WRITE_FLAG } from './abi.ts'
 import type { Parking } from './parking.ts'
 import type { Replies } from './replies.ts'
 import type * as ask from './request.ts'
@@ -221,7 +222,8 @@ export class Dispatcher {
       ...(has(FATTR.GID) && { gid: request.newGid }),
       ...(has(FATTR.SIZE) && { size: request.size }),
       ...(has(FATTR.ATIME) && { atime: has(FATTR.ATIME_NOW) ? 'now' : request.atime }),
-      ...(has(FATTR.MTIME) && { mtime: has(FATTR.MTIME_NOW) ? 'now' : request.mtime })
+      ...(has(FATTR.MTIME) && { mtime: has(FATTR.MTIME_NOW) ? 'now' : request.mtime }),
+      ...(has(FATTR.KILL_SUIDGID) && { killsPrivileges: true })
     }
     this.#replies.attr(unique, this.#vfs.attrs.setattr(nodeid, attr))
   }
@@ -268,13 +270,15 @@ export class Dispatcher {
     this.#replies.endListing()
   }
 
-  #open({ unique, nodeid, flags }: ask.OpenRequest): void {
-    const handle = this.#vfs.data.open(nodeid, flags)
+  #open({ unique, nodeid, flags, openFlags }: ask.OpenRequest): void {
+    const killsPrivileges = (openFlags & OPEN_KILL_SUIDGID) !== 0
+    const handle = this.#vfs.data.open(nodeid, flags, killsPrivileges)
     this.#replies.opened(unique, handle.fh, openFlagsOf(handle))
   }
 
-  #write({ unique, nodeid, offset, data, flags }: ask.WriteRequest): void {
-    const at = this.#vfs.data.write({ ino: nodeid, offset, data, flags })
+  #write({ unique, nodeid, offset, data, flags, writeFlags }: ask.WriteRequest): void {
+    const killsPrivileges = (writeFlags & WRITE_FLAG.KILL_SUIDGID) !== 0
+    const at = this.#vfs.data.write({ ino: nodeid, offset, data, flags, killsPrivileges })
     // The kernel keeps the pages where it thought the end was.
     if (at !== offset) this.#invalidator.invalInode(nodeid, 0, -1)
     this.#replies.written(unique, data.length)
