@@ -38,7 +38,9 @@ const KIND_CODE: Record<ChangeKind, number> = {
   write: 10,
   seal: 11,
   drop: 12,
-  exchange: 13
+  exchange: 13,
+  punch: 14,
+  tmpfile: 15
 }
 const KIND_OF_CODE = new Map(Object.entries(KIND_CODE).map(([k, c]) => [c, k as ChangeKind]))
 
@@ -128,6 +130,15 @@ function encodeChange(out: ByteWriter, change: Change): void {
       out.text(change.name)
       out.u53(change.newParent)
       return out.text(change.newName)
+    case 'punch':
+      out.u53(change.ino)
+      out.u53(change.offset)
+      return out.u53(change.length)
+    case 'tmpfile':
+      out.u53(change.ino)
+      out.u32(change.mode)
+      out.u32(change.uid)
+      return out.u32(change.gid)
     default:
       return unreachable(change)
   }
@@ -170,6 +181,10 @@ function decodeChange(input: ByteReader, kind: ChangeKind): Change {
       const [parent, name] = [ino(input), input.text()]
       return { kind, parent, name, newParent: ino(input), newName: input.text() }
     }
+    case 'punch':
+      return { kind, ino: ino(input), offset: input.u53(), length: input.u53() }
+    case 'tmpfile':
+      return { kind, ino: ino(input), mode: input.u32(), uid: input.u32(), gid: input.u32() }
     default:
       return unreachable(kind)
   }

@@ -183,6 +183,11 @@ export class Dispatcher {
       case 'setlk':
       case 'setlkw':
         return this.#lock(request)
+      case 'tmpfile':
+      case 'fallocate':
+      case 'lseek':
+      case 'copyFileRange':
+        return this.#serveRange(request)
       case 'interrupt':
         return this.#interrupt(request)
       case 'destroy':
@@ -282,6 +287,35 @@ export class Dispatcher {
     // The kernel keeps the pages where it thought the end was.
     if (at !== offset) this.#invalidator.invalInode(nodeid, 0, -1)
     this.#replies.written(unique, data.length)
+  }
+
+  /** What the kernel has no flag for: root's changes leave setuid and setgid alone. */
+  #serveRange(
+    request: ask.TmpfileRequest | ask.FallocateRequest | ask.LseekRequest | ask.CopyFileRangeRequest
+  ): void {
+    const { ranges, data } = this.#vfs
+    const { unique, nodeid } = request
+    const killsPrivileges = request.uid !== 0
+    switch (request.op) {
+      case 'tmpfile': {
+        const { node, handle } = data.createUnnamed(nodeid, request.mode, request.flags, request)
+        return this.#replies.created(unique, node, handle.fh, openFlagsOf(handle))
+      }
+      case 'fallocate': {
+        const { mode, offset, length } = request
+        ranges.fallocate({ ino: nodeid, mode, offset, length, killsPrivileges })
+        return this.#replies.empty(unique)
+      }
+      case 'lseek':
+        return this.#replies.position(unique, ranges.seek(nodeid, request.offset, request.whence))
+      case 'copyFileRange': {
+        const { offset, inoOut: to, offsetOut, length, wide } = request
+        const range = { from: nodeid, offset, to, offsetOut, length, killsPrivileges }
+        const copied = ranges.copy(range)
+        if (wide) this.#replies.position(unique, copied)
+        else this.#replies.written(unique, copied)
+      }
+    }
   }
 
   #fsync({ unique, nodeid }: ask.FsyncRequest): void {

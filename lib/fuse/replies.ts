@@ -75,6 +75,11 @@ export class Replies {
     this.#send(this.#out, encode.encodeWrite(this.#out, unique, length))
   }
 
+  /** A position, or how many bytes were copied, in 64 bits. */
+  position(unique: number, position: number): void {
+    this.#send(this.#out, encode.encodeLseek(this.#out, unique, position))
+  }
+
   bytes(unique: number, bytes: Uint8Array): void {
     this.#send(this.#out, encode.encodeBytes(this.#out, unique, bytes))
   }

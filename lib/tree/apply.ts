@@ -65,6 +65,10 @@ function applyChange(tree: Tree, entry: Entry, bodies: readonly Buffer[]): void 
       return tree.removeInode(change.ino)
     case 'exchange':
       return applyExchange(tree, entry, change)
+    case 'punch':
+      return applyPunch(tree, entry, change)
+    case 'tmpfile':
+      return applyTmpfile(tree, entry, change)
     default:
       return unreachable(change)
   }
@@ -95,11 +99,20 @@ function applyCreate(tree: Tree, entry: Entry, change: ChangeOf<'create'>): void
 
 function applyLink(tree: Tree, entry: Entry, { parent, name, ino }: ChangeOf<'link'>): void {
   const inode = tree.inode(ino)
+  if (inode.nlink === 0) tree.unmarkOrphan(ino)
   inode.nlink++
   inode.ctime = entry.time
   tree.putInode(inode)
   tree.putDirent(parent, name, { ino, type: inode.mode & S_IFMT, cookie: entry.index })
   touchDirectory(tree, entry, parent, 0)
+}
+
+function applyTmpfile(tree: Tree, entry: Entry, change: ChangeOf<'tmpfile'>): void {
+  const { ino, mode, uid, gid } = change
+  noteCounter(tree, entry.volume, ino)
+  const made = { ino, mode, uid, gid, rdev: 0, fileClass: 'general', target: '' } as const
+  tree.putInode({ ...newInode(entry, made, 0, ''), nlink: 0 })
+  tree.markOrphan(ino)
 }
 
 function applyUnlink(tree: Tree, entry: Entry, change: ChangeOf<'unlink'>): void {
@@ -214,6 +227,14 @@ function applySeal(
   const last = change.extents.at(-1)
   if (last !== undefined) inode.bodyEnd = Math.max(inode.bodyEnd, last.offset + last.length)
   inode.mtime = change.mtime
+  inode.ctime = entry.time
+  tree.putInode(inode)
+}
+
+function applyPunch(tree: Tree, entry: Entry, change: ChangeOf<'punch'>): void {
+  const inode = tree.inode(change.ino)
+  tree.punch(inode, change.offset, change.length)
+  inode.mtime = entry.time
   inode.ctime = entry.time
   tree.putInode(inode)
 }

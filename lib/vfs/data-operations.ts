@@ -78,6 +78,17 @@ export class DataOperations {
     return { node, handle: this.#openHandle(node, flags) }
   }
 
+  /** A file without a name, with O_EXCL for ever. @throws FsError those of `makeUnnamed` */
+  createUnnamed(
+    parent: Ino,
+    mode: number,
+    flags: number,
+    caller: Caller
+  ): { node: Node; handle: Handle } {
+    const node = this.#names.makeUnnamed(parent, mode, caller, (flags & O_EXCL) === 0)
+    return { node, handle: this.#openHandle(node, flags) }
+  }
+
   /**
    * The bytes at [offset, offset + length), fewer at the end of the file.
    *

@@ -107,6 +107,27 @@ export class NamespaceOperations {
     return node
   }
 
+  /**
+   * Makes a regular file without a name in the directory's volume.
+   *
+   * @param linkable whether it may get a name later
+   * @throws FsError ENOENT the directory was removed, ENOTDIR, ENOSPC
+   */
+  makeUnnamed(parent: Ino, permissions: number, caller: Caller, linkable: boolean): Node {
+    const directory = this.#parts.tree.node(parent)
+    this.#parts.tree.directoryOf(directory)
+    if (directory.gone) throw new FsError('ENOENT')
+    this.#reserve(NAME_BYTES)
+    const ino = inoOf(volumeOf(parent), this.#parts.tree.volume(volumeOf(parent)).nextCounter)
+    const inherits = (directory.attr.mode & S_ISGID) !== 0
+    const gid = inherits ? directory.attr.gid : caller.gid
+    const mode = (permissions & ~S_IFMT) | S_IFREG
+    this.#record(parent, { kind: 'tmpfile', ino, mode, uid: caller.uid, gid })
+    const node = this.#parts.tree.node(ino)
+    node.linkable = linkable
+    return node
+  }
+
   symlink(parent: Ino, name: string, target: string, caller: Caller): Node {
     return this.make(parent, name, S_IFLNK | 0o777, caller, { target })
   }
@@ -121,11 +142,12 @@ export class NamespaceOperations {
     this.#freePlace(parent, name)
     if (isDirectory(node.attr)) throw new FsError('EPERM')
     if (volumeOf(ino) !== volumeOf(parent)) throw new FsError('EXDEV')
-    if (node.attr.nlink === 0) throw new FsError('ENOENT')
+    if (node.attr.nlink === 0 && !node.linkable) throw new FsError('ENOENT')
     if (node.attr.nlink >= LINK_MAX) throw new FsError('EMLINK')
     this.#sealer.seal(node)
     this.#reserve(NAME_BYTES)
     this.#record(parent, { kind: 'link', parent, name, ino })
+    node.linkable = false
     return node
   }
 

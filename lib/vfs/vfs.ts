@@ -20,6 +20,7 @@ import { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
 import type { Caller, VfsParts } from './parts.ts'
 import type { Journal, Loaded, Loader, Space } from './ports.ts'
+import { RangeOperations } from './range-operations.ts'
 import { Recorder } from './recorder.ts'
 import { Sealer } from './sealer.ts'
 
@@ -40,6 +41,7 @@ const ROOT_MODE = S_IFDIR | 0o755
 export class Vfs {
   readonly names: NamespaceOperations
   readonly data: DataOperations
+  readonly ranges: RangeOperations
   readonly attrs: AttrOperations
   readonly locks: LockOperations
   readonly #parts: VfsParts
@@ -65,6 +67,7 @@ export class Vfs {
     this.#sealer = new Sealer(this.#parts)
     this.names = new NamespaceOperations(this.#parts, this.#sealer)
     this.data = new DataOperations(this.#parts, this.names, this.#sealer)
+    this.ranges = new RangeOperations(this.#parts, this.data, this.#sealer)
     this.attrs = new AttrOperations(this.#parts, this.data)
     this.locks = new LockOperations(this.#parts)
   }

@@ -13,6 +13,7 @@ import { mappingCases } from './posix-mappings.mjs'
 import { nameCases } from './posix-names.mjs'
 import { nodeCases } from './posix-nodes.mjs'
 import { permissionCases } from './posix-permissions.mjs'
+import { rangeCases } from './posix-ranges.mjs'
 import { renameCases } from './posix-renames.mjs'
 
 export const posixCases = [
@@ -22,6 +23,7 @@ export const posixCases = [
   ...dataCases,
   ...mappingCases,
   ...nodeCases,
+  ...rangeCases,
   ...attributeCases,
   ...permissionCases,
   ...lockCases

@@ -65,6 +65,8 @@ const change = fc.oneof(
     riding: fc.constant([])
   }),
   kind('drop', { ino }),
+  kind('punch', { ino, offset: u53, length: u53 }),
+  kind('tmpfile', { ino, mode: u32, uid: u32, gid: u32 }),
   kind('exchange', { parent: ino, name, newParent: ino, newName: name })
 ) as fc.Arbitrary<Change>
 

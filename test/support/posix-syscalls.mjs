@@ -18,6 +18,8 @@ const PROT_WRITE = 2
 const MAP_PRIVATE = 2
 const SEEK_SET = 0
 const AT_SYMLINK_FOLLOW = 0x400
+const FALLOCATE_FLAGS = { keepSize: 1, punchHole: 2, zeroRange: 16 }
+const SEEK = { data: 3, hole: 4 }
 const RENAME_FLAGS = { noreplace: 1, exchange: 2 }
 /** The same on x86-64 and arm64; the third is "unlock". */
 const LOCK_TYPES = { read: 0, write: 1, none: 2 }
@@ -51,6 +53,12 @@ const native = {
   siginterrupt: libc.func('int siginterrupt(int signal, int flag)'),
   renameat2: libc.func('int renameat2(int, str from, int, str to, uint flags)'),
   mknod: libc.func('int mknod(str path, uint mode, uint64 device)'),
+  fallocate: libc.func('int fallocate(int fd, int mode, int64 offset, int64 length)'),
+  lseek: libc.func('int64 lseek(int fd, int64 offset, int whence)'),
+  linkat: libc.func('int linkat(int, str from, int, str to, int flags)'),
+  copyFileRange: libc.func(
+    'int64 copy_file_range(int, _Inout_ int64 *, int, _Inout_ int64 *, size_t, uint)'
+  ),
   utimensat: libc.func('int utimensat(int fd, str path, timespec_arg *times, int flags)'),
   mmap: libc.func('void *mmap(void *address, size_t length, int, int, int, int64 offset)'),
   msync: libc.func('int msync(void *address, size_t length, int flags)'),
@@ -114,6 +122,30 @@ export function renameWith(flag, from, to) {
 /** mknod(2); `mode` has the type, and `device` is the number that makedev gives. */
 export function makeNode(path, mode, device = 0) {
   if (native.mknod(path, mode, device) === -1) fail('mknod')
+}
+
+/** fallocate(2); `flags` are names in FALLOCATE_FLAGS. */
+export function fallocate(fd, flags, offset, length) {
+  const mode = flags.reduce((bits, flag) => bits | FALLOCATE_FLAGS[flag], 0)
+  if (native.fallocate(fd, mode, offset, length) === -1) fail('fallocate')
+}
+
+/** lseek(2) for the next 'data' or 'hole'. */
+export function seek(fd, offset, what) {
+  const found = Number(native.lseek(fd, offset, SEEK[what]))
+  return found === -1 ? fail('lseek') : found
+}
+
+/** copy_file_range(2); returns how many bytes it copied. */
+export function copyRange(from, offset, to, offsetOut, length) {
+  const copied = native.copyFileRange(from, [offset], to, [offsetOut], length, 0)
+  return Number(copied) === -1 ? fail('copy_file_range') : Number(copied)
+}
+
+/** Gives an open file a name, as open(2) says for O_TMPFILE. */
+export function linkOpenFile(fd, path) {
+  const from = `/proc/self/fd/${fd}`
+  if (native.linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) === -1) fail('linkat')
 }
 
 /** utimensat(2); times are [seconds, nanoseconds], and UTIME_NOW and UTIME_OMIT are known. */
