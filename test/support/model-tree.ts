@@ -10,6 +10,8 @@ export interface ModelNode {
   /** Names of a file. */
   readonly nlink: number
   readonly handles: number
+  /** Made without a name, and may get one. */
+  readonly linkable: boolean
   /** What a reader sees now. */
   readonly bytes: Buffer
   /** What history knows of `bytes`. */
@@ -79,13 +81,19 @@ export class ModelTree {
     this.#setName(parent, name, made.id)
   }
 
+  /** A file without a name, which somebody has open. */
+  makeUnnamed(parent: number, id: number, permissions: number): void {
+    this.#add({ id, kind: 'file', permissions, volume: this.node(parent).volume })
+    this.#change(id, { nlink: 0, linkable: true })
+  }
+
   link(id: number, parent: number, name: string): ErrnoName | undefined {
     const node = this.node(id)
     if (this.find(parent, name) !== undefined) return 'EEXIST'
     if (node.kind === 'directory') return 'EPERM'
     if (node.volume !== this.node(parent).volume) return 'EXDEV'
-    if (node.nlink === 0) return 'ENOENT'
-    this.#change(id, { nlink: node.nlink + 1 })
+    if (node.nlink === 0 && !node.linkable) return 'ENOENT'
+    this.#change(id, { nlink: node.nlink + 1, linkable: false })
     this.#setName(parent, name, id)
     return undefined
   }
@@ -153,6 +161,17 @@ export class ModelTree {
     this.#change(id, { bytes: changed })
   }
 
+  /** As fallocate(2) has its modes. */
+  fallocate(id: number, mode: number, offset: number, length: number): void {
+    const { bytes } = this.node(id)
+    const end = offset + length
+    const keepsSize = (mode & 1) !== 0
+    const changed = Buffer.alloc(keepsSize ? bytes.length : Math.max(bytes.length, end))
+    changed.set(bytes)
+    if ((mode & (2 | 16)) !== 0) changed.subarray(offset, end).fill(0)
+    this.#change(id, { bytes: changed })
+  }
+
   open(id: number): void {
     this.#change(id, { handles: this.node(id).handles + 1 })
   }
@@ -207,6 +226,7 @@ export class ModelTree {
       target: '',
       nlink: 1,
       handles: 0,
+      linkable: false,
       bytes: NOTHING,
       durable: NOTHING,
       names: new Map(),

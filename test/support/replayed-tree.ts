@@ -99,7 +99,10 @@ export class ReplayedTree implements Tree {
   }
 
   punch({ ino }: Inode, offset: number, length: number): void {
-    this.#bytes.get(ino)?.fill(0, offset, offset + length)
+    this.#bytes
+      .get(ino)
+      ?.subarray(offset, offset + length)
+      .fill(0)
   }
 
   dropContent(ino: Ino): void {

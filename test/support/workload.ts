@@ -4,6 +4,7 @@ import { MODEL_ROOT, type ModelNode, type ModelTree } from './model-tree.ts'
 import type { SimRandom } from './sim-random.ts'
 import type { SimReplica } from './sim-replica.ts'
 import type { WorkloadHistory } from './workload-history.ts'
+import { RangeWorkload } from './workload-ranges.ts'
 
 const ME = { uid: 1000, gid: 1000 }
 const O_RDWR = 2
@@ -43,6 +44,7 @@ export class Workload {
   readonly #random: SimRandom
   readonly #history: WorkloadHistory
   readonly #weights: WorkloadWeights
+  readonly #ranges: RangeWorkload
   #replica: SimReplica
   #open: OpenFile[] = []
   /** The op under way, for whoever has to explain a failure. */
@@ -60,6 +62,9 @@ export class Workload {
     this.#replica = replica
     this.#random = random
     this.#weights = weights
+    this.#ranges = new RangeWorkload(model, random, op => {
+      this.#say(op)
+    })
   }
 
   /** Goes on with a replica that was started anew: nobody has anything open. */
@@ -118,16 +123,29 @@ export class Workload {
     const at = random.int(this.#open.length)
     const { id } = this.#open[at] as OpenFile
     const chance = random.next()
-    if (chance < 0.5) await this.#write(id)
+    if (chance < 0.42) await this.#write(id)
+    else if (chance < 0.5) await this.#ranges.step(this.#replica, id, random.pick(this.#open).id)
     else if (chance < 0.6) await this.#truncate(id)
     else if (chance < 0.75) await this.#fsync(id)
     else if (chance < 0.85) await this.#read(id)
     else await this.#close(at)
   }
 
+  async #openUnnamed(directory: ModelNode): Promise<void> {
+    this.#say(`make an unnamed file in ${directory.id}`)
+    const { data } = this.#replica.vfs
+    const made = await this.#replica.run(() =>
+      data.createUnnamed(directory.id as Ino, 0o600, O_RDWR, ME)
+    )
+    const id = made.node.attr.ino
+    this.model.makeUnnamed(directory.id, id, 0o600)
+    this.#noteOpen(made.handle.fh, id)
+  }
+
   async #openFile(): Promise<void> {
     const random = this.#random
     const directory = this.#anyDirectory()
+    if (random.chance(0.1)) return this.#openUnnamed(directory)
     const name = this.#nameOfFile(directory)
     const existing = this.model.find(directory.id, name)
     if (existing?.kind === 'file') {
@@ -339,7 +357,10 @@ export class Workload {
 
   async #link(directory: ModelNode): Promise<void> {
     const from = this.#anyDirectory()
-    const node = this.model.find(from.id, this.#nameIn(from))
+    const isOpen = this.#open.length > 0 && this.#random.chance(0.4)
+    const node = isOpen
+      ? this.model.node(this.#random.pick(this.#open).id)
+      : this.model.find(from.id, this.#nameIn(from))
     if (node === undefined) return
     const name = this.#nameOfFile(directory)
     this.#say(`link ${node.id} ${directory.id}/${name}`)
