@@ -40,6 +40,8 @@ export interface ReplicaOptions {
   readonly force: boolean
   /** 'single' where this is not given; see ServingMode. */
   readonly mode?: ServingMode
+  /** Serve extended attributes; false where this is not given. */
+  readonly xattrs?: boolean
   /** A FUSE device that is mounted already, handed over by a parent process. */
   readonly inheritedFd?: number
   readonly logger: Logger
@@ -140,6 +142,7 @@ export class Replica extends Resource {
       directory: this.#directory,
       volumeDepth: this.#identity.volumeDepth,
       mode: this.#options.mode ?? 'single',
+      xattrs: this.#options.xattrs ?? false,
       fuseFd: mount.fd,
       logger: this.#options.logger,
       onEnded: (reason, isBroken) => {

@@ -18,6 +18,7 @@ interface MountFlags {
   readonly daemon?: boolean
   readonly force?: boolean
   readonly mode: ServingMode
+  readonly xattr?: boolean
   readonly fuseFd?: number
 }
 
@@ -34,6 +35,7 @@ export function addMount(program: Command, outcome: Outcome): void {
         .choices(['single', 'shared'])
         .default('single')
     )
+    .option('--xattr', 'serve extended attributes (user.*)')
     .option('--fuse-fd <fd>', 'serve this inherited FUSE device, which is mounted already', fdOf)
     .action(async (mountpoint: string, flags: MountFlags) => {
       const inBackground = flags.daemon === true
@@ -48,6 +50,7 @@ async function serve(mountpoint: string, flags: MountFlags): Promise<number> {
     mountpoint,
     force: flags.force === true,
     mode: flags.mode,
+    xattrs: flags.xattr === true,
     ...(flags.fuseFd !== undefined && { inheritedFd: flags.fuseFd }),
     logger: createLogger('replica')
   })

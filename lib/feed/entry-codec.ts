@@ -40,7 +40,9 @@ const KIND_CODE: Record<ChangeKind, number> = {
   drop: 12,
   exchange: 13,
   punch: 14,
-  tmpfile: 15
+  tmpfile: 15,
+  setxattr: 16,
+  removexattr: 17
 }
 const KIND_OF_CODE = new Map(Object.entries(KIND_CODE).map(([k, c]) => [c, k as ChangeKind]))
 
@@ -139,6 +141,14 @@ function encodeChange(out: ByteWriter, change: Change): void {
       out.u32(change.mode)
       out.u32(change.uid)
       return out.u32(change.gid)
+    case 'setxattr':
+      out.u53(change.ino)
+      out.text(change.name)
+      out.u32(change.value.length)
+      return out.bytes(change.value)
+    case 'removexattr':
+      out.u53(change.ino)
+      return out.text(change.name)
     default:
       return unreachable(change)
   }
@@ -185,6 +195,10 @@ function decodeChange(input: ByteReader, kind: ChangeKind): Change {
       return { kind, ino: ino(input), offset: input.u53(), length: input.u53() }
     case 'tmpfile':
       return { kind, ino: ino(input), mode: input.u32(), uid: input.u32(), gid: input.u32() }
+    case 'setxattr':
+      return { kind, ino: ino(input), name: input.text(), value: input.bytes(input.u32()) }
+    case 'removexattr':
+      return { kind, ino: ino(input), name: input.text() }
     default:
       return unreachable(kind)
   }

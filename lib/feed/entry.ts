@@ -112,6 +112,14 @@ export type Change =
       readonly uid: number
       readonly gid: number
     }
+  | {
+      readonly kind: 'setxattr'
+      readonly ino: Ino
+      /** With its namespace. */
+      readonly name: string
+      readonly value: Buffer
+    }
+  | { readonly kind: 'removexattr'; readonly ino: Ino; readonly name: string }
   /** Two names stand for each other's inodes from here on; each keeps its place in listings. */
   | {
       readonly kind: 'exchange'

@@ -36,6 +36,8 @@ export interface DispatcherOptions {
   readonly invalidator: Invalidator
   readonly space: Space
   readonly mode: ServingMode
+  /** Whether extended attributes are served. */
+  readonly xattrs: boolean
   readonly log: (level: 'warn' | 'error', message: string) => void
 }
 
@@ -47,6 +49,7 @@ export class Dispatcher {
   readonly #invalidator: Invalidator
   readonly #space: Space
   readonly #mode: ServingMode
+  readonly #xattrs: boolean
   readonly #log: DispatcherOptions['log']
   #unknownErrors = 0
 
@@ -58,6 +61,7 @@ export class Dispatcher {
     this.#invalidator = options.invalidator
     this.#space = options.space
     this.#mode = options.mode
+    this.#xattrs = options.xattrs
     this.#log = options.log
   }
 
@@ -78,6 +82,7 @@ export class Dispatcher {
       // What stays behind must not lie in the buffer that the next request is read into.
       () => {
         if (request.op === 'write') Object.assign(request, { data: Buffer.from(request.data) })
+        if (request.op === 'setxattr') Object.assign(request, { value: Buffer.from(request.value) })
       }
     )
   }
@@ -188,6 +193,13 @@ export class Dispatcher {
       case 'lseek':
       case 'copyFileRange':
         return this.#serveRange(request)
+      case 'getxattr':
+      case 'setxattr':
+      case 'listxattr':
+      case 'removexattr':
+        // The kernel then says EOPNOTSUPP by itself from here on.
+        if (!this.#xattrs) return this.#replies.error(unique, ERRNO.ENOSYS)
+        return this.#serveXattr(request)
       case 'interrupt':
         return this.#interrupt(request)
       case 'destroy':
@@ -315,6 +327,26 @@ export class Dispatcher {
         if (wide) this.#replies.position(unique, copied)
         else this.#replies.written(unique, copied)
       }
+    }
+  }
+
+  #serveXattr(
+    request:
+      ask.GetxattrRequest | ask.SetxattrRequest | ask.ListxattrRequest | ask.RemovexattrRequest
+  ): void {
+    const { xattrs } = this.#vfs
+    const { unique, nodeid } = request
+    switch (request.op) {
+      case 'getxattr':
+        return this.#replies.xattr(unique, xattrs.get(nodeid, request.name), request.size)
+      case 'listxattr':
+        return this.#replies.xattr(unique, xattrs.list(nodeid), request.size)
+      case 'setxattr':
+        xattrs.set(nodeid, request.name, request.value, request.flags)
+        return this.#replies.empty(unique)
+      case 'removexattr':
+        xattrs.remove(nodeid, request.name)
+        return this.#replies.empty(unique)
     }
   }
 

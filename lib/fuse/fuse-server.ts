@@ -326,6 +326,7 @@ export class FuseServer {
       progress: this.#progress,
       space: this.#space,
       mode: this.#input.mode,
+      xattrs: this.#input.xattrs,
       invalidator: {
         invalInode: (ino, offset, length) => {
           const message = Buffer.allocUnsafeSlow(64)

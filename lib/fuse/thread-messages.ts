@@ -25,6 +25,8 @@ export interface FuseThreadInput {
   readonly progress: SharedArrayBuffer
   readonly volumeDepth: number
   readonly mode: ServingMode
+  /** Whether extended attributes are served. */
+  readonly xattrs: boolean
   /** Who the root directory of an empty store belongs to. */
   readonly owner: { readonly uid: number; readonly gid: number }
   /** Inodes that an earlier session left open without a name. */

@@ -35,6 +35,7 @@ export interface ServingOptions {
   readonly directory: string
   readonly volumeDepth: number
   readonly mode: ServingMode
+  readonly xattrs: boolean
   readonly fuseFd: number
   readonly logger: Logger
   /** The mount has ended: it was unmounted, aborted, or a bug was found. */
@@ -106,7 +107,7 @@ export class Serving extends Resource {
   }
 
   protected override async _open(): Promise<void> {
-    const { keeper, directory, volumeDepth, mode, fuseFd } = this.#options
+    const { keeper, directory, volumeDepth, mode, xattrs, fuseFd } = this.#options
     const orphans = await keeper.orphans()
     this.#wake = WakeEvent.open()
     const { parts: wake } = this.#wake
@@ -125,6 +126,7 @@ export class Serving extends Resource {
       progress,
       volumeDepth,
       mode,
+      xattrs,
       owner: ownIds(),
       orphans
     }

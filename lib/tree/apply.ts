@@ -69,6 +69,10 @@ function applyChange(tree: Tree, entry: Entry, bodies: readonly Buffer[]): void 
       return applyPunch(tree, entry, change)
     case 'tmpfile':
       return applyTmpfile(tree, entry, change)
+    case 'setxattr':
+      return applyXattr(tree, entry, change.ino, change.name, change.value.toString('latin1'))
+    case 'removexattr':
+      return applyXattr(tree, entry, change.ino, change.name, undefined)
     default:
       return unreachable(change)
   }
@@ -235,6 +239,23 @@ function applyPunch(tree: Tree, entry: Entry, change: ChangeOf<'punch'>): void {
   const inode = tree.inode(change.ino)
   tree.punch(inode, change.offset, change.length)
   inode.mtime = entry.time
+  inode.ctime = entry.time
+  tree.putInode(inode)
+}
+
+function applyXattr(
+  tree: Tree,
+  entry: Entry,
+  ino: Ino,
+  name: string,
+  value: string | undefined
+): void {
+  const inode = tree.inode(ino)
+  const xattrs = new Map(inode.xattrs)
+  if (value === undefined) xattrs.delete(name)
+  else xattrs.set(name, value)
+  if (xattrs.size > 0) inode.xattrs = xattrs
+  else delete inode.xattrs
   inode.ctime = entry.time
   tree.putInode(inode)
 }

@@ -23,6 +23,7 @@ import type { Journal, Loaded, Loader, Space } from './ports.ts'
 import { RangeOperations } from './range-operations.ts'
 import { Recorder } from './recorder.ts'
 import { Sealer } from './sealer.ts'
+import { XattrOperations } from './xattr-operations.ts'
 
 export interface VfsOptions {
   readonly journal: Journal
@@ -43,6 +44,7 @@ export class Vfs {
   readonly data: DataOperations
   readonly ranges: RangeOperations
   readonly attrs: AttrOperations
+  readonly xattrs: XattrOperations
   readonly locks: LockOperations
   readonly #parts: VfsParts
   readonly #sealer: Sealer
@@ -69,6 +71,7 @@ export class Vfs {
     this.data = new DataOperations(this.#parts, this.names, this.#sealer)
     this.ranges = new RangeOperations(this.#parts, this.data, this.#sealer)
     this.attrs = new AttrOperations(this.#parts, this.data)
+    this.xattrs = new XattrOperations(this.#parts)
     this.locks = new LockOperations(this.#parts)
   }
 

@@ -15,6 +15,7 @@ import { nodeCases } from './posix-nodes.mjs'
 import { permissionCases } from './posix-permissions.mjs'
 import { rangeCases } from './posix-ranges.mjs'
 import { renameCases } from './posix-renames.mjs'
+import { xattrCases } from './posix-xattrs.mjs'
 
 export const posixCases = [
   ...nameCases,
@@ -26,5 +27,6 @@ export const posixCases = [
   ...rangeCases,
   ...attributeCases,
   ...permissionCases,
-  ...lockCases
+  ...lockCases,
+  ...xattrCases
 ]

@@ -67,6 +67,8 @@ const change = fc.oneof(
   kind('drop', { ino }),
   kind('punch', { ino, offset: u53, length: u53 }),
   kind('tmpfile', { ino, mode: u32, uid: u32, gid: u32 }),
+  kind('setxattr', { ino, name, value: bytes }),
+  kind('removexattr', { ino, name }),
   kind('exchange', { parent: ino, name, newParent: ino, newName: name })
 ) as fc.Arbitrary<Change>
 

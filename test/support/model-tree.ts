@@ -18,6 +18,7 @@ export interface ModelNode {
   readonly durable: Buffer
   readonly target: string
   readonly names: ReadonlyMap<string, number>
+  readonly xattrs: ReadonlyMap<string, string>
 }
 
 export type ModelSnapshot = ReadonlyMap<number, ModelNode>
@@ -147,6 +148,17 @@ export class ModelTree {
     this.#change(id, { permissions })
   }
 
+  setXattr(id: number, name: string, value: string): void {
+    this.#change(id, { xattrs: new Map(this.node(id).xattrs).set(name, value) })
+  }
+
+  removeXattr(id: number, name: string): ErrnoName | undefined {
+    const xattrs = new Map(this.node(id).xattrs)
+    if (!xattrs.delete(name)) return 'ENODATA'
+    this.#change(id, { xattrs })
+    return undefined
+  }
+
   write(id: number, offset: number, data: Uint8Array): void {
     const { bytes } = this.node(id)
     const changed = Buffer.alloc(Math.max(bytes.length, offset + data.length))
@@ -230,6 +242,7 @@ export class ModelTree {
       bytes: NOTHING,
       durable: NOTHING,
       names: new Map(),
+      xattrs: new Map(),
       ...made
     })
   }

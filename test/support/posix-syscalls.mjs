@@ -20,6 +20,7 @@ const SEEK_SET = 0
 const AT_SYMLINK_FOLLOW = 0x400
 const FALLOCATE_FLAGS = { keepSize: 1, punchHole: 2, zeroRange: 16 }
 const SEEK = { data: 3, hole: 4 }
+const XATTR_FLAGS = { any: 0, create: 1, replace: 2 }
 const RENAME_FLAGS = { noreplace: 1, exchange: 2 }
 /** The same on x86-64 and arm64; the third is "unlock". */
 const LOCK_TYPES = { read: 0, write: 1, none: 2 }
@@ -59,6 +60,10 @@ const native = {
   copyFileRange: libc.func(
     'int64 copy_file_range(int, _Inout_ int64 *, int, _Inout_ int64 *, size_t, uint)'
   ),
+  setxattr: libc.func('int setxattr(str path, str name, void *value, size_t size, int flags)'),
+  getxattr: libc.func('int64 getxattr(str path, str name, _Out_ void *value, size_t size)'),
+  listxattr: libc.func('int64 listxattr(str path, _Out_ void *names, size_t size)'),
+  removexattr: libc.func('int removexattr(str path, str name)'),
   utimensat: libc.func('int utimensat(int fd, str path, timespec_arg *times, int flags)'),
   mmap: libc.func('void *mmap(void *address, size_t length, int, int, int, int64 offset)'),
   msync: libc.func('int msync(void *address, size_t length, int flags)'),
@@ -146,6 +151,39 @@ export function copyRange(from, offset, to, offsetOut, length) {
 export function linkOpenFile(fd, path) {
   const from = `/proc/self/fd/${fd}`
   if (native.linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) === -1) fail('linkat')
+}
+
+/** setxattr(2); `which` is 'any', 'create' or 'replace'. */
+export function setAttribute(path, name, value, which = 'any') {
+  const bytes = Buffer.from(value, 'latin1')
+  const flags = XATTR_FLAGS[which]
+  if (native.setxattr(path, name, bytes, bytes.length, flags) === -1) fail('setxattr')
+}
+
+/** getxattr(2) into a buffer of `size` bytes. */
+export function getAttribute(path, name, size = 65_536) {
+  const bytes = Buffer.alloc(size)
+  const length = Number(native.getxattr(path, name, bytes, size))
+  return length === -1 ? fail('getxattr') : bytes.toString('latin1', 0, length)
+}
+
+/** How long a value is, as getxattr(2) says without a buffer. */
+export function attributeSize(path, name) {
+  const length = Number(native.getxattr(path, name, null, 0))
+  return length === -1 ? fail('getxattr') : length
+}
+
+/** listxattr(2), sorted; those of the namespace `user`. */
+export function listAttributes(path, size = 65_536) {
+  const bytes = Buffer.alloc(size)
+  const length = Number(native.listxattr(path, bytes, size))
+  if (length === -1) fail('listxattr')
+  const names = bytes.toString('latin1', 0, length).split('\0')
+  return names.filter(name => name.startsWith('user.')).sort()
+}
+
+export function removeAttribute(path, name) {
+  if (native.removexattr(path, name) === -1) fail('removexattr')
 }
 
 /** utimensat(2); times are [seconds, nanoseconds], and UTIME_NOW and UTIME_OMIT are known. */

@@ -300,7 +300,7 @@ export class Workload {
     if (chance < 0.55) return this.#link(directory)
     if (chance < 0.8) return this.#unlink(directory)
     if (chance < 0.88) return this.#rmdir(directory)
-    return this.#chmod(directory)
+    return this.#random.chance(0.5) ? this.#chmod(directory) : this.#changeXattr(directory)
   }
 
   async #makeDirectory(directory: ModelNode): Promise<void> {
@@ -401,6 +401,27 @@ export class Workload {
     this.#say(`chmod ${node.id} ${mode.toString(8)}`)
     await this.#replica.run(() => this.#replica.vfs.attrs.setattr(node.id as Ino, { mode }))
     this.model.chmod(node.id, mode)
+  }
+
+  async #changeXattr(directory: ModelNode): Promise<void> {
+    const node = this.model.find(directory.id, this.#nameIn(directory))
+    if (node === undefined) return
+    const [ino, name] = [node.id as Ino, `user.${this.#random.pick(['a', 'b', 'c'])}`]
+    const { xattrs } = this.#replica.vfs
+    const value = this.#random.chance(0.6) ? String(this.#random.int(1e6)) : undefined
+    this.#say(`xattr ${ino} ${name} ${value ?? 'removed'}`)
+    if (value === undefined) {
+      return this.#both(
+        () => this.model.removeXattr(ino, name),
+        () => {
+          xattrs.remove(ino, name)
+        }
+      )
+    }
+    await this.#replica.run(() => {
+      xattrs.set(ino, name, Buffer.from(value), 0)
+    })
+    this.model.setXattr(ino, name, value)
   }
 
   // ---- choices
