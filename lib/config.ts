@@ -24,6 +24,8 @@ export interface Config {
   readonly mode: ServingMode
   /** Unmount what an earlier run left at the mount point. */
   readonly force: boolean
+  /** Serve extended attributes. */
+  readonly xattrs: boolean
   readonly tuning: Tuning
 }
 
@@ -140,6 +142,7 @@ function configOf(settings: Settings): Config {
     mountpoint: settings['mount.point'],
     mode: settings['mount.mode'],
     force: settings['mount.force'],
+    xattrs: settings['mount.xattr'],
     tuning: {
       fileRules: settings.files.map(rule => ({ ...rule })),
       metadataBytes: settings['memory.metadata'],
@@ -160,6 +163,7 @@ function settingsIn({ tuning, ...config }: Config): Settings {
     'mount.point': config.mountpoint,
     'mount.mode': config.mode,
     'mount.force': config.force,
+    'mount.xattr': config.xattrs,
     'memory.metadata': tuning.metadataBytes,
     'memory.contents': tuning.contentBytes,
     'memory.bodies': tuning.bodyBytes,

@@ -39,6 +39,8 @@ export interface ReplicaOptions {
   readonly force: boolean
   /** 'single' where this is not given; see ServingMode. */
   readonly mode?: ServingMode
+  /** Serve extended attributes; false where this is not given. */
+  readonly xattrs?: boolean
   /** DEFAULT_TUNING where this is not given. */
   readonly tuning?: Tuning
   /** A FUSE device that is mounted already, handed over by a parent process. */
@@ -138,12 +140,12 @@ export class Replica extends Resource {
   }
 
   protected override async _open(): Promise<void> {
-    this.#identity = readIdentity(this.#directory)
+    const identity = readIdentity(this.#directory)
     this.#checkPlace()
     const lock = lockDataDirectory(this.#directory)
     await this.own({ close: lock.release })
     const disk = new NodeDisk(this.#directory)
-    this.#identity = await migrateDataDirectory(this.#directory, disk, this.#identity)
+    this.#identity = await migrateDataDirectory(this.#directory, disk, identity)
     const { tuning = DEFAULT_TUNING } = this.#options
     const keeper = await Keeper.open({
       disk,
@@ -162,6 +164,7 @@ export class Replica extends Resource {
       directory: this.#directory,
       volumeDepth: this.#identity.volumeDepth,
       mode: this.#options.mode ?? 'single',
+      xattrs: this.#options.xattrs ?? false,
       tuning,
       fuseFd: mount.fd,
       logger: this.#options.logger,

@@ -27,6 +27,7 @@ interface MountFlags extends DataFlags {
   readonly daemon?: boolean
   readonly force?: boolean
   readonly mode?: ServingMode
+  readonly xattr?: boolean
   readonly fuseFd?: number
 }
 
@@ -44,6 +45,7 @@ export function addMount(program: Command, outcome: Outcome): void {
         'who keeps locks and open files: this kernel alone, or Roost'
       ).choices(['single', 'shared'])
     )
+    .option('--xattr', 'serve extended attributes (user.*)')
     .option('--fuse-fd <fd>', 'serve this inherited FUSE device, which is mounted already', fdOf)
     .action(async (mountpoint: string | undefined, flags: MountFlags, command: Command) => {
       const resolved = loadConfig(flags, settingsIn(mountpoint, flags))
@@ -70,7 +72,8 @@ function settingsIn(mountpoint: string | undefined, flags: MountFlags): Partial<
     ...(flags.data !== undefined && { data: resolve(flags.data) }),
     ...(mountpoint !== undefined && { 'mount.point': resolve(mountpoint) }),
     ...(flags.mode !== undefined && { 'mount.mode': flags.mode }),
-    ...(flags.force !== undefined && { 'mount.force': flags.force })
+    ...(flags.force !== undefined && { 'mount.force': flags.force }),
+    ...(flags.xattr !== undefined && { 'mount.xattr': flags.xattr })
   }
 }
 
@@ -85,12 +88,13 @@ function checkVolumeDepth(directory: string, { config, origins }: Resolved): voi
 }
 
 async function serve({ directory, mountpoint, config, fuseFd }: Mounting): Promise<number> {
-  const { force, mode, tuning } = config
+  const { force, mode, xattrs, tuning } = config
   const replica = new Replica({
     dataDirectory: directory,
     mountpoint,
     force,
     mode,
+    xattrs,
     tuning,
     ...(fuseFd !== undefined && { inheritedFd: fuseFd }),
     logger: createLogger('replica')

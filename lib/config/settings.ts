@@ -16,6 +16,7 @@ export interface Settings {
   'mount.point': string | undefined
   'mount.mode': ServingMode
   'mount.force': boolean
+  'mount.xattr': boolean
   'memory.metadata': number
   'memory.contents': number
   'memory.bodies': number
@@ -59,12 +60,8 @@ export const SETTINGS: { readonly [Key in ScalarKey]: Setting<Settings[Key]> } =
     parse: text => (text === 'single' || text === 'shared' ? text : undefined),
     format: String
   },
-  'mount.force': {
-    fallback: false,
-    expected: '"true" or "false"',
-    parse: text => (text === 'true' ? true : text === 'false' ? false : undefined),
-    format: String
-  },
+  'mount.force': off(),
+  'mount.xattr': off(),
   // Less than that, and what an op needs could be gone before it is all there.
   'memory.metadata': size(DEFAULT_TUNING.metadataBytes, 16 * MIB),
   // A write or read of a megabyte has to find room, whatever else is in memory.
@@ -91,6 +88,16 @@ function place(): Setting<string | undefined> {
     expected: 'an absolute path',
     parse: text => (isAbsolute(text) ? text : undefined),
     format: value => value ?? ''
+  }
+}
+
+/** A switch that is off where nobody sets it. */
+function off(): Setting<boolean> {
+  return {
+    fallback: false,
+    expected: '"true" or "false"',
+    parse: text => (text === 'true' ? true : text === 'false' ? false : undefined),
+    format: String
   }
 }
 

@@ -37,7 +37,12 @@ const KIND_CODE: Record<ChangeKind, number> = {
   setattr: 9,
   write: 10,
   seal: 11,
-  drop: 12
+  drop: 12,
+  exchange: 13,
+  punch: 14,
+  tmpfile: 15,
+  setxattr: 16,
+  removexattr: 17
 }
 const KIND_OF_CODE = new Map(Object.entries(KIND_CODE).map(([k, c]) => [c, k as ChangeKind]))
 
@@ -122,6 +127,28 @@ function encodeChange(out: ByteWriter, change: Change): void {
       return encodeSeal(out, change)
     case 'drop':
       return out.u53(change.ino)
+    case 'exchange':
+      out.u53(change.parent)
+      out.text(change.name)
+      out.u53(change.newParent)
+      return out.text(change.newName)
+    case 'punch':
+      out.u53(change.ino)
+      out.u53(change.offset)
+      return out.u53(change.length)
+    case 'tmpfile':
+      out.u53(change.ino)
+      out.u32(change.mode)
+      out.u32(change.uid)
+      return out.u32(change.gid)
+    case 'setxattr':
+      out.u53(change.ino)
+      out.text(change.name)
+      out.u32(change.value.length)
+      return out.bytes(change.value)
+    case 'removexattr':
+      out.u53(change.ino)
+      return out.text(change.name)
     default:
       return unreachable(change)
   }
@@ -160,6 +187,18 @@ function decodeChange(input: ByteReader, kind: ChangeKind): Change {
       return decodeSeal(input)
     case 'drop':
       return { kind, ino: ino(input) }
+    case 'exchange': {
+      const [parent, name] = [ino(input), input.text()]
+      return { kind, parent, name, newParent: ino(input), newName: input.text() }
+    }
+    case 'punch':
+      return { kind, ino: ino(input), offset: input.u53(), length: input.u53() }
+    case 'tmpfile':
+      return { kind, ino: ino(input), mode: input.u32(), uid: input.u32(), gid: input.u32() }
+    case 'setxattr':
+      return { kind, ino: ino(input), name: input.text(), value: input.bytes(input.u32()) }
+    case 'removexattr':
+      return { kind, ino: ino(input), name: input.text() }
     default:
       return unreachable(kind)
   }

@@ -96,6 +96,38 @@ export type Change =
     }
   /** An orphan's last handle was closed. */
   | { readonly kind: 'drop'; readonly ino: Ino }
+  /** Bytes of a body are a hole from here on, and read as zeros; its size stays. */
+  | {
+      readonly kind: 'punch'
+      readonly ino: Ino
+      readonly offset: number
+      readonly length: number
+    }
+  /** A file of class 'general' without a name: an orphan until it is linked or dropped. */
+  | {
+      readonly kind: 'tmpfile'
+      readonly ino: Ino
+      /** With the file type bits. */
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+    }
+  | {
+      readonly kind: 'setxattr'
+      readonly ino: Ino
+      /** With its namespace. */
+      readonly name: string
+      readonly value: Buffer
+    }
+  | { readonly kind: 'removexattr'; readonly ino: Ino; readonly name: string }
+  /** Two names stand for each other's inodes from here on; each keeps its place in listings. */
+  | {
+      readonly kind: 'exchange'
+      readonly parent: Ino
+      readonly name: string
+      readonly newParent: Ino
+      readonly newName: string
+    }
 
 export type ChangeKind = Change['kind']
 

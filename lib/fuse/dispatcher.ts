@@ -18,7 +18,8 @@ import type { Handle } from '../vfs/handle-table.ts'
 import type { Invalidator, Space } from '../vfs/ports.ts'
 import type { Vfs } from '../vfs/vfs.ts'
 import { Wait } from '../vfs/wait.ts'
-import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, RELEASE_FLAG } from './abi.ts'
+import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, OPEN_KILL_SUIDGID } from './abi.ts'
+import { RELEASE_FLAG, WRITE_FLAG } from './abi.ts'
 import type { Parking } from './parking.ts'
 import type { Replies } from './replies.ts'
 import type * as ask from './request.ts'
@@ -36,6 +37,8 @@ export interface DispatcherOptions {
   readonly invalidator: Invalidator
   readonly space: Space
   readonly mode: ServingMode
+  /** Whether extended attributes are served. */
+  readonly xattrs: boolean
   readonly log: (level: 'warn' | 'error', message: string) => void
 }
 
@@ -47,6 +50,7 @@ export class Dispatcher {
   readonly #invalidator: Invalidator
   readonly #space: Space
   readonly #mode: ServingMode
+  readonly #xattrs: boolean
   readonly #log: DispatcherOptions['log']
   #unknownErrors = 0
 
@@ -58,6 +62,7 @@ export class Dispatcher {
     this.#invalidator = options.invalidator
     this.#space = options.space
     this.#mode = options.mode
+    this.#xattrs = options.xattrs
     this.#log = options.log
   }
 
@@ -78,6 +83,7 @@ export class Dispatcher {
       // What stays behind must not lie in the buffer that the next request is read into.
       () => {
         if (request.op === 'write') Object.assign(request, { data: Buffer.from(request.data) })
+        if (request.op === 'setxattr') Object.assign(request, { value: Buffer.from(request.value) })
       }
     )
   }
@@ -183,6 +189,18 @@ export class Dispatcher {
       case 'setlk':
       case 'setlkw':
         return this.#lock(request)
+      case 'tmpfile':
+      case 'fallocate':
+      case 'lseek':
+      case 'copyFileRange':
+        return this.#serveRange(request)
+      case 'getxattr':
+      case 'setxattr':
+      case 'listxattr':
+      case 'removexattr':
+        // The kernel then says EOPNOTSUPP by itself from here on.
+        if (!this.#xattrs) return this.#replies.error(unique, ERRNO.ENOSYS)
+        return this.#serveXattr(request)
       case 'interrupt':
         return this.#interrupt(request)
       case 'destroy':
@@ -222,7 +240,8 @@ export class Dispatcher {
       ...(has(FATTR.GID) && { gid: request.newGid }),
       ...(has(FATTR.SIZE) && { size: request.size }),
       ...(has(FATTR.ATIME) && { atime: has(FATTR.ATIME_NOW) ? 'now' : request.atime }),
-      ...(has(FATTR.MTIME) && { mtime: has(FATTR.MTIME_NOW) ? 'now' : request.mtime })
+      ...(has(FATTR.MTIME) && { mtime: has(FATTR.MTIME_NOW) ? 'now' : request.mtime }),
+      ...(has(FATTR.KILL_SUIDGID) && { killsPrivileges: true })
     }
     this.#replies.attr(unique, this.#vfs.attrs.setattr(nodeid, attr))
   }
@@ -269,18 +288,70 @@ export class Dispatcher {
     this.#replies.endListing()
   }
 
-  #open({ unique, nodeid, flags }: ask.OpenRequest): void {
-    const handle = this.#vfs.data.open(nodeid, flags)
+  #open({ unique, nodeid, flags, openFlags }: ask.OpenRequest): void {
+    const killsPrivileges = (openFlags & OPEN_KILL_SUIDGID) !== 0
+    const handle = this.#vfs.data.open(nodeid, flags, killsPrivileges)
     this.#replies.opened(unique, handle.fh, openFlagsOf(handle))
   }
 
-  #write({ unique, nodeid, offset, data, flags }: ask.WriteRequest): void {
+  #write({ unique, nodeid, offset, data, flags, writeFlags }: ask.WriteRequest): void {
+    const killsPrivileges = (writeFlags & WRITE_FLAG.KILL_SUIDGID) !== 0
     // Of a file that only this kernel changes it knows the end, and puts what is appended there.
     const trusted = this.#mode === 'single' ? flags & ~O_APPEND : flags
-    const at = this.#vfs.data.write({ ino: nodeid, offset, data, flags: trusted })
+    const request = { ino: nodeid, offset, data, flags: trusted, killsPrivileges }
+    const at = this.#vfs.data.write(request)
     // The kernel keeps the pages where it thought the end was.
     if (at !== offset) this.#invalidator.invalInode(nodeid, 0, -1)
     this.#replies.written(unique, data.length)
+  }
+
+  /** What the kernel has no flag for: root's changes leave setuid and setgid alone. */
+  #serveRange(
+    request: ask.TmpfileRequest | ask.FallocateRequest | ask.LseekRequest | ask.CopyFileRangeRequest
+  ): void {
+    const { ranges, data } = this.#vfs
+    const { unique, nodeid } = request
+    const killsPrivileges = request.uid !== 0
+    switch (request.op) {
+      case 'tmpfile': {
+        const { node, handle } = data.createUnnamed(nodeid, request.mode, request.flags, request)
+        return this.#replies.created(unique, node, handle.fh, openFlagsOf(handle))
+      }
+      case 'fallocate': {
+        const { mode, offset, length } = request
+        ranges.fallocate({ ino: nodeid, mode, offset, length, killsPrivileges })
+        return this.#replies.empty(unique)
+      }
+      case 'lseek':
+        return this.#replies.position(unique, ranges.seek(nodeid, request.offset, request.whence))
+      case 'copyFileRange': {
+        const { offset, inoOut: to, offsetOut, length, wide } = request
+        const range = { from: nodeid, offset, to, offsetOut, length, killsPrivileges }
+        const copied = ranges.copy(range)
+        if (wide) this.#replies.position(unique, copied)
+        else this.#replies.written(unique, copied)
+      }
+    }
+  }
+
+  #serveXattr(
+    request:
+      ask.GetxattrRequest | ask.SetxattrRequest | ask.ListxattrRequest | ask.RemovexattrRequest
+  ): void {
+    const { xattrs } = this.#vfs
+    const { unique, nodeid } = request
+    switch (request.op) {
+      case 'getxattr':
+        return this.#replies.xattr(unique, xattrs.get(nodeid, request.name), request.size)
+      case 'listxattr':
+        return this.#replies.xattr(unique, xattrs.list(nodeid), request.size)
+      case 'setxattr':
+        xattrs.set(nodeid, request.name, request.value, request.flags)
+        return this.#replies.empty(unique)
+      case 'removexattr':
+        xattrs.remove(nodeid, request.name)
+        return this.#replies.empty(unique)
+    }
   }
 
   #fsync({ unique, nodeid }: ask.FsyncRequest): void {

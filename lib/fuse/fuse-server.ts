@@ -50,7 +50,9 @@ const WANTED_FLAGS =
   INIT_FLAG.PARALLEL_DIROPS |
   INIT_FLAG.CACHE_SYMLINKS |
   INIT_FLAG.NO_OPENDIR_SUPPORT |
-  INIT_FLAG.EXPLICIT_INVAL_DATA
+  INIT_FLAG.EXPLICIT_INVAL_DATA |
+  // Setuid and setgid are taken here, on a word from the kernel (where it is older, by itself).
+  INIT_FLAG.HANDLE_KILLPRIV_V2
 
 /** Taken besides by mode. In 'shared' the kernel asks for every lock, and tells of every open. */
 const MODE_FLAGS = {
@@ -330,6 +332,7 @@ export class FuseServer {
       progress: this.#progress,
       space: this.#space,
       mode: this.#input.mode,
+      xattrs: this.#input.xattrs,
       invalidator: {
         invalInode: (ino, offset, length) => {
           const message = Buffer.allocUnsafeSlow(64)

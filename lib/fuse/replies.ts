@@ -5,6 +5,7 @@
  * the tree, and the kernel sees what it changes itself.
  */
 
+import { FsError } from '../errors.ts'
 import type { Fh } from '../ids.ts'
 import type { Dirent } from '../tree/inode.ts'
 import type { Lock } from '../vfs/lock-table.ts'
@@ -73,6 +74,18 @@ export class Replies {
 
   written(unique: number, length: number): void {
     this.#send(this.#out, encode.encodeWrite(this.#out, unique, length))
+  }
+
+  /** A position, or how many bytes were copied, in 64 bits. */
+  position(unique: number, position: number): void {
+    this.#send(this.#out, encode.encodeLseek(this.#out, unique, position))
+  }
+
+  /** The whole of `bytes` if it fits into what the kernel has room for, or how long it is. */
+  xattr(unique: number, bytes: Buffer, size: number): void {
+    if (size !== 0 && bytes.length > size) throw new FsError('ERANGE')
+    if (size !== 0) return this.bytes(unique, bytes)
+    this.#send(this.#out, encode.encodeXattrSize(this.#out, unique, bytes.length))
   }
 
   bytes(unique: number, bytes: Uint8Array): void {

@@ -27,6 +27,8 @@ export interface FuseThreadInput {
   readonly progress: SharedArrayBuffer
   readonly volumeDepth: number
   readonly mode: ServingMode
+  /** Whether extended attributes are served. */
+  readonly xattrs: boolean
   readonly fileRules: readonly FileRule[]
   readonly cacheLimits: CacheLimits
   /** After that long, what nobody asked to be synced is. */

@@ -36,6 +36,7 @@ export interface ServingOptions {
   readonly directory: string
   readonly volumeDepth: number
   readonly mode: ServingMode
+  readonly xattrs: boolean
   readonly tuning: Tuning
   readonly fuseFd: number
   readonly logger: Logger
@@ -108,7 +109,7 @@ export class Serving extends Resource {
   }
 
   protected override async _open(): Promise<void> {
-    const { keeper, directory, volumeDepth, mode, tuning, fuseFd } = this.#options
+    const { keeper, directory, volumeDepth, mode, xattrs, tuning, fuseFd } = this.#options
     const orphans = await keeper.orphans()
     this.#wake = WakeEvent.open()
     const { parts: wake } = this.#wake
@@ -130,6 +131,7 @@ export class Serving extends Resource {
       progress,
       volumeDepth,
       mode,
+      xattrs,
       fileRules: tuning.fileRules,
       cacheLimits: {
         metadataBytes: tuning.metadataBytes,

@@ -13,8 +13,13 @@ import * as path from 'node:path'
 import { RoostError } from '../errors.ts'
 import * as libc from './libc.ts'
 
-/** Grows when an older Roost could not read the directory any more. */
-export const DATA_FORMAT = 1
+/**
+ * Grows when an older Roost could not read the directory any more.
+ *
+ * 1: the first. 2: the log has kinds of entries that 1 does not know; an older Roost would take
+ * them for the torn end of a log.
+ */
+export const DATA_FORMAT = 2
 
 const IDENTITY_FILE = 'roost.json'
 const LOCK_FILE = 'lock'

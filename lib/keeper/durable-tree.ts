@@ -106,6 +106,10 @@ export class DurableTree implements Tree {
     this.#keys.set(keys.orphanKey(ino), Buffer.alloc(0))
   }
 
+  unmarkOrphan(ino: Ino): void {
+    this.#keys.set(keys.orphanKey(ino), undefined)
+  }
+
   dirent(parent: Ino, name: string): Dirent | undefined {
     const key = keys.direntKey(parent, name)
     if (this.#dirents.has(key)) return this.#dirents.get(key)
@@ -161,6 +165,14 @@ export class DurableTree implements Tree {
     }
     for (const window of windowsOf(size, inode.bodyEnd - size)) {
       this.#replace(inode.ino, window, size, (window + 1) * WINDOW_SIZE)
+    }
+  }
+
+  punch({ ino, bodyEnd }: Inode, offset: number, length: number): void {
+    const end = Math.min(offset + length, bodyEnd)
+    for (const window of windowsOf(offset, end - offset)) {
+      const start = Math.max(offset, window * WINDOW_SIZE)
+      this.#replace(ino, window, start, Math.min(end, (window + 1) * WINDOW_SIZE))
     }
   }
 

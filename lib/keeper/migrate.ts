@@ -13,8 +13,11 @@ import type { Disk } from '../io/disk.ts'
 /** What was changed is durable when this resolves. */
 export type Migration = (disk: Disk) => Promise<void>
 
-/** By the format that a step begins with. Format 1 is the first, so there is none yet. */
-const MIGRATIONS: ReadonlyMap<number, Migration> = new Map()
+/** By the format that a step begins with. */
+const MIGRATIONS: ReadonlyMap<number, Migration> = new Map([
+  // Format 2 has more kinds of entries and keys: what is there stays as it is.
+  [1, () => Promise.resolve()]
+]) satisfies ReadonlyMap<number, Migration>
 
 /**
  * @returns the identity afterwards

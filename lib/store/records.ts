@@ -47,12 +47,17 @@ export function encodeInode(inode: Inode): Buffer {
     out.text(inode.target)
     out.u53(inode.parent)
     out.text(inode.name)
+    for (const [name, value] of inode.xattrs ?? []) {
+      out.text(name)
+      out.u32(value.length)
+      out.bytes(Buffer.from(value, 'latin1'))
+    }
   })
 }
 
 export function decodeInode(bytes: Buffer): Inode {
   const input = new ByteReader(bytes)
-  return {
+  const inode: Inode = {
     ino: input.u53() as Ino,
     generation: input.u32() as Epoch,
     mode: input.u32(),
@@ -70,6 +75,17 @@ export function decodeInode(bytes: Buffer): Inode {
     parent: input.u53() as Ino | 0,
     name: input.text()
   }
+  if (input.remaining > 0) inode.xattrs = decodeXattrs(input)
+  return inode
+}
+
+function decodeXattrs(input: ByteReader): Map<string, string> {
+  const xattrs = new Map<string, string>()
+  while (input.remaining > 0) {
+    const name = input.text()
+    xattrs.set(name, input.bytes(input.u32()).toString('latin1'))
+  }
+  return xattrs
 }
 
 export function encodeDirent({ ino, type, cookie }: Dirent): Buffer {

@@ -63,6 +63,16 @@ function applyChange(tree: Tree, entry: Entry, bodies: readonly Buffer[]): void 
       return applySeal(tree, entry, change, bodies)
     case 'drop':
       return tree.removeInode(change.ino)
+    case 'exchange':
+      return applyExchange(tree, entry, change)
+    case 'punch':
+      return applyPunch(tree, entry, change)
+    case 'tmpfile':
+      return applyTmpfile(tree, entry, change)
+    case 'setxattr':
+      return applyXattr(tree, entry, change.ino, change.name, change.value.toString('latin1'))
+    case 'removexattr':
+      return applyXattr(tree, entry, change.ino, change.name, undefined)
     default:
       return unreachable(change)
   }
@@ -93,11 +103,20 @@ function applyCreate(tree: Tree, entry: Entry, change: ChangeOf<'create'>): void
 
 function applyLink(tree: Tree, entry: Entry, { parent, name, ino }: ChangeOf<'link'>): void {
   const inode = tree.inode(ino)
+  if (inode.nlink === 0) tree.unmarkOrphan(ino)
   inode.nlink++
   inode.ctime = entry.time
   tree.putInode(inode)
   tree.putDirent(parent, name, { ino, type: inode.mode & S_IFMT, cookie: entry.index })
   touchDirectory(tree, entry, parent, 0)
+}
+
+function applyTmpfile(tree: Tree, entry: Entry, change: ChangeOf<'tmpfile'>): void {
+  const { ino, mode, uid, gid } = change
+  noteCounter(tree, entry.volume, ino)
+  const made = { ino, mode, uid, gid, rdev: 0, fileClass: 'general', target: '' } as const
+  tree.putInode({ ...newInode(entry, made, 0, ''), nlink: 0 })
+  tree.markOrphan(ino)
 }
 
 function applyUnlink(tree: Tree, entry: Entry, change: ChangeOf<'unlink'>): void {
@@ -130,6 +149,19 @@ function applyRename(tree: Tree, entry: Entry, change: ChangeOf<'rename'>): void
     touchDirectory(tree, entry, newParent, movedDirectory - replacedDirectory)
   }
   if (volumeOf(moved.ino) === entry.volume) placeMoved(tree, entry, moved.ino, newParent, newName)
+}
+
+function applyExchange(tree: Tree, entry: Entry, change: ChangeOf<'exchange'>): void {
+  const { parent, name, newParent, newName } = change
+  const one = present(tree.dirent(parent, name), 'exchanged name')
+  const other = present(tree.dirent(newParent, newName), 'exchanged name')
+  tree.putDirent(parent, name, { ...other, cookie: one.cookie })
+  tree.putDirent(newParent, newName, { ...one, cookie: other.cookie })
+  const moved = (one.type === S_IFDIR ? 1 : 0) - (other.type === S_IFDIR ? 1 : 0)
+  touchDirectory(tree, entry, parent, parent === newParent ? 0 : -moved)
+  if (parent !== newParent) touchDirectory(tree, entry, newParent, moved)
+  if (volumeOf(one.ino) === entry.volume) placeMoved(tree, entry, one.ino, newParent, newName)
+  if (volumeOf(other.ino) === entry.volume) placeMoved(tree, entry, other.ino, parent, name)
 }
 
 function placeMoved(tree: Tree, entry: Entry, ino: Ino, parent: Ino, name: string): void {
@@ -199,6 +231,31 @@ function applySeal(
   const last = change.extents.at(-1)
   if (last !== undefined) inode.bodyEnd = Math.max(inode.bodyEnd, last.offset + last.length)
   inode.mtime = change.mtime
+  inode.ctime = entry.time
+  tree.putInode(inode)
+}
+
+function applyPunch(tree: Tree, entry: Entry, change: ChangeOf<'punch'>): void {
+  const inode = tree.inode(change.ino)
+  tree.punch(inode, change.offset, change.length)
+  inode.mtime = entry.time
+  inode.ctime = entry.time
+  tree.putInode(inode)
+}
+
+function applyXattr(
+  tree: Tree,
+  entry: Entry,
+  ino: Ino,
+  name: string,
+  value: string | undefined
+): void {
+  const inode = tree.inode(ino)
+  const xattrs = new Map(inode.xattrs)
+  if (value === undefined) xattrs.delete(name)
+  else xattrs.set(name, value)
+  if (xattrs.size > 0) inode.xattrs = xattrs
+  else delete inode.xattrs
   inode.ctime = entry.time
   tree.putInode(inode)
 }

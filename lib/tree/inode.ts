@@ -10,7 +10,9 @@ export const S_IFMT = 0o170000
 export const S_IFDIR = 0o040000
 export const S_IFREG = 0o100000
 export const S_IFLNK = 0o120000
+export const S_ISUID = 0o004000
 export const S_ISGID = 0o002000
+export const S_IXGRP = 0o000010
 
 /** Attributes of an inode. Times in ns since 1970. */
 export interface Inode {
@@ -36,6 +38,8 @@ export interface Inode {
   /** Directories: where it is, 0 and empty for the root of a volume. */
   parent: Ino | 0
   name: string
+  /** Extended attributes as latin1 text; absent where there are none, and never changed in place. */
+  xattrs?: ReadonlyMap<string, string>
 }
 
 /** What a name in a directory stands for. */
@@ -49,6 +53,15 @@ export interface Dirent {
 
 export function isDirectory({ mode }: { readonly mode: number }): boolean {
   return (mode & S_IFMT) === S_IFDIR
+}
+
+/**
+ * The mode that is left when somebody without privileges changed a file's bytes, or anybody its
+ * owner: no setuid, and no setgid where that means more than a kind of locking.
+ */
+export function modeWithoutPrivileges(mode: number): number {
+  const kept = mode & ~S_ISUID
+  return (mode & S_IXGRP) === 0 ? kept : kept & ~S_ISGID
 }
 
 export function isRegular({ mode }: { readonly mode: number }): boolean {

@@ -25,6 +25,8 @@ export interface Tree {
   removeInode(ino: Ino): void
   /** Nothing names the inode any more, but something has it open. */
   markOrphan(ino: Ino): void
+  /** It has a name again. */
+  unmarkOrphan(ino: Ino): void
 
   dirent(parent: Ino, name: string): Dirent | undefined
   putDirent(parent: Ino, name: string, dirent: Dirent): void
@@ -41,6 +43,8 @@ export interface Tree {
   ): void
   /** Cuts a file's bytes at `size`; what is added when it grows later reads as zeros. */
   truncate(inode: Inode, size: number): void
+  /** Takes [offset, offset + length) out of a body. */
+  punch(inode: Inode, offset: number, length: number): void
   /** A container's bytes are replaced by extents from here on. */
   dropContent(ino: Ino): void
 }

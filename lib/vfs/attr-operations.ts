@@ -3,7 +3,7 @@
 import { FsError } from '../errors.ts'
 import type { AttrChange } from '../feed/entry.ts'
 import { volumeOf, type Ino } from '../ids.ts'
-import { isDirectory, isRegular, S_IFLNK, S_IFMT } from '../tree/inode.ts'
+import { isDirectory, isRegular, modeWithoutPrivileges, S_IFLNK, S_IFMT } from '../tree/inode.ts'
 import { FILE_SIZE_MAX, type DataOperations } from './data-operations.ts'
 import type { Node } from './node.ts'
 import type { VfsParts } from './parts.ts'
@@ -18,6 +18,8 @@ export interface AttrRequest {
   readonly size?: number
   readonly atime?: NewTime
   readonly mtime?: NewTime
+  /** Whoever asks has not the right to keep setuid and setgid on what they cut. */
+  readonly killsPrivileges?: boolean
 }
 
 export class AttrOperations {
@@ -43,7 +45,8 @@ export class AttrOperations {
     const node = this.#parts.tree.node(ino)
     // Only the kernel still knows it; nobody will ever see what is set.
     if (node.gone) return node
-    const { mode, uid, gid, size } = request
+    const { uid, gid, size } = request
+    const mode = request.mode ?? modeAfter(node, request)
     if (size !== undefined) this.#prepareSize(node, size)
     const now = this.#parts.recorder.touch(volumeOf(ino))
     const time = (asked: NewTime | undefined): bigint | undefined => (asked === 'now' ? now : asked)
@@ -74,4 +77,12 @@ export class AttrOperations {
     if (size > FILE_SIZE_MAX) throw new FsError('EFBIG')
     this.#data.prepareTruncate(node, size)
   }
+}
+
+/** The mode that a change of owner, or of the size by just anybody, leaves; if it is another. */
+function modeAfter({ attr }: Node, request: AttrRequest): number | undefined {
+  const changesOwner = request.uid !== undefined || request.gid !== undefined
+  if (isDirectory(attr) || !(changesOwner || request.killsPrivileges === true)) return undefined
+  const mode = modeWithoutPrivileges(attr.mode)
+  return mode === attr.mode ? undefined : mode
 }

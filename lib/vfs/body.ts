@@ -190,6 +190,17 @@ export class Body {
     if (this.#dirty) this.#dirty = this.dirtyPieces().length > 0
   }
 
+  /** Empties [offset, offset + length). Windows that it touches in part are loaded. */
+  punch(offset: number, length: number): void {
+    for (const window of windowsOf(offset, length)) {
+      if (window >= this.#emptyFrom && !this.#windows.has(window)) continue
+      const [first, next] = [window * WINDOW_SIZE, (window + 1) * WINDOW_SIZE]
+      const [start, end] = [Math.max(offset, first), Math.min(offset + length, next)]
+      if (start === first && end === next) this.#windows.set(window, [])
+      else replaceRange(this.#window(window), start, end, cut)
+    }
+  }
+
   #writeWithin(window: number, start: number, bytes: Uint8Array): Source {
     const pieces = this.#window(window)
     const end = start + bytes.length

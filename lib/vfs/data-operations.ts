@@ -3,8 +3,9 @@
  */
 
 import { FsError, RoostError } from '../errors.ts'
+import type { AttrChange } from '../feed/entry.ts'
 import { volumeOf, type Fh, type Ino, type Position } from '../ids.ts'
-import { isDirectory, isRegular, S_IFREG } from '../tree/inode.ts'
+import { isDirectory, isRegular, modeWithoutPrivileges, S_IFREG } from '../tree/inode.ts'
 import { BodyReader } from './body-reader.ts'
 import { Body } from './body.ts'
 import { BLOCK_SIZE } from './content.ts'
@@ -32,6 +33,8 @@ export interface WriteRequest {
   readonly data: Uint8Array
   /** Flags of the open file. */
   readonly flags: number
+  /** Whoever writes has not the right to keep setuid and setgid on the file. */
+  readonly killsPrivileges?: boolean
 }
 
 export class DataOperations {
@@ -48,11 +51,13 @@ export class DataOperations {
   }
 
   /** @throws FsError EISDIR; ESTALE history does not have the file any more */
-  open(ino: Ino, flags: number): Handle {
+  open(ino: Ino, flags: number, killsPrivileges = false): Handle {
     const node = this.#parts.tree.node(ino)
     if (node.gone) throw new FsError('ESTALE')
     if (isDirectory(node.attr)) throw new FsError('EISDIR')
-    if ((flags & O_TRUNC) !== 0 && (flags & O_ACCMODE) !== 0) this.truncate(node, 0)
+    if ((flags & O_TRUNC) !== 0 && (flags & O_ACCMODE) !== 0) {
+      this.#truncate(node, 0, killsPrivileges)
+    }
     return this.#openHandle(node, flags)
   }
 
@@ -70,6 +75,17 @@ export class DataOperations {
       return { node: existing, handle: this.open(existing.attr.ino, flags) }
     }
     const node = this.#names.make(parent, name, (mode & 0o7777) | S_IFREG, caller)
+    return { node, handle: this.#openHandle(node, flags) }
+  }
+
+  /** A file without a name, with O_EXCL for ever. @throws FsError those of `makeUnnamed` */
+  createUnnamed(
+    parent: Ino,
+    mode: number,
+    flags: number,
+    caller: Caller
+  ): { node: Node; handle: Handle } {
+    const node = this.#names.makeUnnamed(parent, mode, caller, (flags & O_EXCL) === 0)
     return { node, handle: this.#openHandle(node, flags) }
   }
 
@@ -94,7 +110,7 @@ export class DataOperations {
    * @returns where it was written
    * @throws FsError ENOSPC, EFBIG, EINVAL not a regular file, ESTALE
    */
-  write({ ino, offset, data, flags }: WriteRequest): number {
+  write({ ino, offset, data, flags, killsPrivileges }: WriteRequest): number {
     const node = this.#parts.tree.node(ino)
     if (node.gone) throw new FsError('ESTALE')
     if (!isRegular(node.attr)) throw new FsError('EINVAL')
@@ -107,26 +123,11 @@ export class DataOperations {
     else this.#parts.tree.contentOf(node, at, data.length)
     this.#sealer.makeRoom(node)
     if (!this.#parts.space.reserve(data.length + WRITE_OVERHEAD)) throw new FsError('ENOSPC')
+    if (killsPrivileges === true) this.#killPrivileges(node)
     if (becomesBody) this.#becomeBody(node)
     if (hasBody(node)) this.#writeBody(node, at, data)
     else this.#writeContent(node, at, data)
     return at
-  }
-
-  /**
-   * Sets the size. What a longer file gains reads as zeros.
-   *
-   * @throws FsError EISDIR, EINVAL, EFBIG, ENOSPC
-   */
-  truncate(node: Node, size: number, mtime?: bigint): void {
-    if (isDirectory(node.attr)) throw new FsError('EISDIR')
-    if (!isRegular(node.attr)) throw new FsError('EINVAL')
-    if (size > FILE_SIZE_MAX) throw new FsError('EFBIG')
-    this.prepareTruncate(node, size)
-    const attr = mtime === undefined ? { size } : { size, mtime }
-    this.#parts.recorder.record([
-      { volume: volumeOf(node.attr.ino), change: { kind: 'setattr', ino: node.attr.ino, attr } }
-    ])
   }
 
   /** Brings into memory what a truncate to `size` needs. @throws Wait, FsError EIO, ENOSPC */
@@ -191,6 +192,25 @@ export class DataOperations {
     this.#drop(node)
     this.#sealer.discard(node)
     this.#parts.tree.letGo(node)
+  }
+
+  /** @throws FsError EINVAL, ENOSPC */
+  #truncate(node: Node, size: number, killsPrivileges: boolean): void {
+    if (!isRegular(node.attr)) throw new FsError('EINVAL')
+    this.prepareTruncate(node, size)
+    if (killsPrivileges) this.#killPrivileges(node)
+    this.#setattr(node, { size })
+  }
+
+  /** Done twice it is done once, so it may come before what may have to wait. */
+  #killPrivileges(node: Node): void {
+    const mode = modeWithoutPrivileges(node.attr.mode)
+    if (mode !== node.attr.mode) this.#setattr(node, { mode })
+  }
+
+  #setattr(node: Node, attr: AttrChange): void {
+    const { ino } = node.attr
+    this.#parts.recorder.record([{ volume: volumeOf(ino), change: { kind: 'setattr', ino, attr } }])
   }
 
   /** What cannot be noted now is dropped at the next start. */

@@ -141,6 +141,10 @@ export class LiveTree implements Tree {
     // The handles that make it one are known here.
   }
 
+  unmarkOrphan(): void {
+    // Nor that it is none any more.
+  }
+
   /** Nothing names it, nothing has it open, the kernel has let go of it, and history has it. */
   isAbandoned({ attr, gone, handles, nlookup }: Node): boolean {
     return attr.nlink === 0 && !gone && handles === 0 && nlookup === 0
@@ -254,6 +258,10 @@ export class LiveTree implements Tree {
       if (this.#contents.has(node)) this.#contentBytes += node.content.bytes - before
       node.contentPosition = this.position
     }
+  }
+
+  punch({ ino }: Inode, offset: number, length: number): void {
+    present(this.node(ino).body, 'body').punch(offset, length)
   }
 
   dropContent(ino: Ino): void {

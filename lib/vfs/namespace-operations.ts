@@ -28,8 +28,9 @@ export const NAME_MAX = 255
 const PATH_MAX = 4096
 /** As ext4 has it; far beyond what a mail server links. */
 const LINK_MAX = 65_000
-/** rename(2) with RENAME_NOREPLACE. */
+/** Flags of renameat2(2), of which one at most is given. */
 const RENAME_NOREPLACE = 1
+const RENAME_EXCHANGE = 2
 /** Room that making a name takes in log, store and directory, generously. */
 const NAME_BYTES = 4096
 
@@ -106,6 +107,27 @@ export class NamespaceOperations {
     return node
   }
 
+  /**
+   * Makes a regular file without a name in the directory's volume.
+   *
+   * @param linkable whether it may get a name later
+   * @throws FsError ENOENT the directory was removed, ENOTDIR, ENOSPC
+   */
+  makeUnnamed(parent: Ino, permissions: number, caller: Caller, linkable: boolean): Node {
+    const directory = this.#parts.tree.node(parent)
+    this.#parts.tree.directoryOf(directory)
+    if (directory.gone) throw new FsError('ENOENT')
+    this.#reserve(NAME_BYTES)
+    const ino = inoOf(volumeOf(parent), this.#parts.tree.volume(volumeOf(parent)).nextCounter)
+    const inherits = (directory.attr.mode & S_ISGID) !== 0
+    const gid = inherits ? directory.attr.gid : caller.gid
+    const mode = (permissions & ~S_IFMT) | S_IFREG
+    this.#record(parent, { kind: 'tmpfile', ino, mode, uid: caller.uid, gid })
+    const node = this.#parts.tree.node(ino)
+    node.linkable = linkable
+    return node
+  }
+
   symlink(parent: Ino, name: string, target: string, caller: Caller): Node {
     return this.make(parent, name, S_IFLNK | 0o777, caller, { target })
   }
@@ -120,11 +142,12 @@ export class NamespaceOperations {
     this.#freePlace(parent, name)
     if (isDirectory(node.attr)) throw new FsError('EPERM')
     if (volumeOf(ino) !== volumeOf(parent)) throw new FsError('EXDEV')
-    if (node.attr.nlink === 0) throw new FsError('ENOENT')
+    if (node.attr.nlink === 0 && !node.linkable) throw new FsError('ENOENT')
     if (node.attr.nlink >= LINK_MAX) throw new FsError('EMLINK')
     this.#sealer.seal(node)
     this.#reserve(NAME_BYTES)
     this.#record(parent, { kind: 'link', parent, name, ino })
+    node.linkable = false
     return node
   }
 
@@ -152,20 +175,29 @@ export class NamespaceOperations {
   }
 
   /**
-   * Moves `name` in `parent` to `newName` in `newParent`, replacing what was there.
+   * Moves `name` in `parent` to `newName` in `newParent`, replacing what was there; with
+   * RENAME_EXCHANGE, lets the two stand for each other's inodes.
    *
    * @throws FsError ENOENT no such name; EEXIST, with RENAME_NOREPLACE; ENOTEMPTY; EISDIR, ENOTDIR
    *   the two are of different kinds; EXDEV another volume; EINVAL flags not served, or into itself
    */
   rename(parent: Ino, name: string, newParent: Ino, newName: string, flags: number): void {
-    if ((flags & ~RENAME_NOREPLACE) !== 0) throw new FsError('EINVAL')
+    if (![0, RENAME_NOREPLACE, RENAME_EXCHANGE].includes(flags)) throw new FsError('EINVAL')
     const node = this.lookup(parent, name)
     const target = this.find(newParent, newName)
-    if (target !== undefined && flags !== 0) throw new FsError('EEXIST')
+    if (target !== undefined && flags === RENAME_NOREPLACE) throw new FsError('EEXIST')
+    if (target === undefined && flags === RENAME_EXCHANGE) throw new FsError('ENOENT')
     if (target === node) return
     const into = this.#parts.tree.node(newParent)
     if (into.gone) throw new FsError('ENOENT')
     this.#checkMove(node, volumeOf(parent), into)
+    if (target !== undefined && flags === RENAME_EXCHANGE) {
+      this.#checkMove(target, volumeOf(newParent), this.#parts.tree.node(parent))
+      this.#sealer.seal(node)
+      this.#sealer.seal(target)
+      this.#record(parent, { kind: 'exchange', parent, name, newParent, newName })
+      return
+    }
     if (target !== undefined) this.#checkReplace(node, target)
     this.#sealer.seal(node)
     const drop = target !== undefined && this.#losesLast(target)

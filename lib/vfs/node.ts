@@ -42,6 +42,8 @@ export class Node {
   contentPosition = 0 as Position
   /** Found under a name whose files nobody locks, see FileRule. */
   lockless = false
+  /** Made without a name, and may be given one. */
+  linkable = false
   /** Why the bytes of `body` could not be made durable, an errno, until that was reported. */
   sealErrno = 0
 

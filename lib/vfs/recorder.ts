@@ -140,5 +140,6 @@ function sizeOf({ entry: { change }, bodies }: Appendable): number {
   if (change.kind === 'write') size += change.bytes.length
   if (change.kind === 'seal') size += change.extents.length * 64
   if (change.kind === 'create') size += change.target.length
+  if (change.kind === 'setxattr') size += change.value.length
   return size
 }

@@ -20,8 +20,10 @@ import { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
 import type { Caller, VfsParts } from './parts.ts'
 import type { Journal, Loaded, Loader, Space } from './ports.ts'
+import { RangeOperations } from './range-operations.ts'
 import { Recorder } from './recorder.ts'
 import { Sealer } from './sealer.ts'
+import { XattrOperations } from './xattr-operations.ts'
 
 export interface VfsOptions {
   readonly journal: Journal
@@ -41,7 +43,9 @@ const ROOT_MODE = S_IFDIR | 0o755
 export class Vfs {
   readonly names: NamespaceOperations
   readonly data: DataOperations
+  readonly ranges: RangeOperations
   readonly attrs: AttrOperations
+  readonly xattrs: XattrOperations
   readonly locks: LockOperations
   readonly #parts: VfsParts
   readonly #sealer: Sealer
@@ -66,7 +70,9 @@ export class Vfs {
     this.#sealer = new Sealer(this.#parts)
     this.names = new NamespaceOperations(this.#parts, this.#sealer)
     this.data = new DataOperations(this.#parts, this.names, this.#sealer)
+    this.ranges = new RangeOperations(this.#parts, this.data, this.#sealer)
     this.attrs = new AttrOperations(this.#parts, this.data)
+    this.xattrs = new XattrOperations(this.#parts)
     this.locks = new LockOperations(this.#parts)
   }
 

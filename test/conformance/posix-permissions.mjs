@@ -108,6 +108,52 @@ export const permissionCases = [
     }
   },
   {
+    name: 'a truncation by another user takes the setuid bit, and root’s takes none',
+    async run(d) {
+      d.write('f', 'text')
+      d.write('g', 'text')
+      fs.chmodSync(d.path('f'), 0o6777)
+      fs.chmodSync(d.path('g'), 0o6777)
+      const peer = await d.peer({ uid: STRANGER })
+      await peer.fs('truncateSync', 'f', 2)
+      assert.equal(d.stat('f').mode & 0o7777n, 0o777n)
+      fs.truncateSync(d.path('g'), 2)
+      fs.appendFileSync(d.path('g'), 'more')
+      assert.equal(d.stat('g').mode & 0o7777n, 0o6777n)
+    }
+  },
+  {
+    name: 'opening with O_TRUNC takes the setuid bit',
+    async run(d) {
+      d.write('f', 'text')
+      fs.chmodSync(d.path('f'), 0o4777)
+      const peer = await d.peer({ uid: STRANGER })
+      await peer.fs('openSync', 'f', 'w')
+      assert.equal(d.stat('f').mode & 0o7777n, 0o777n)
+    }
+  },
+  {
+    name: 'a setgid bit without execution for the group outlives a change of owner',
+    run(d) {
+      d.write('f', 'text')
+      fs.chmodSync(d.path('f'), 0o6644)
+      fs.chownSync(d.path('f'), OTHER, OTHER)
+      assert.equal(d.stat('f').mode & 0o7777n, 0o2644n)
+    }
+  },
+  {
+    name: 'who is not in the group of a file cannot set its setgid bit',
+    async run(d) {
+      d.write('f')
+      fs.chownSync(d.path('f'), STRANGER, OTHER)
+      const peer = await d.peer({ uid: STRANGER })
+      await peer.fs('chmodSync', 'f', 0o2755)
+      assert.equal(d.stat('f').mode & 0o7777n, 0o755n)
+      await peer.fs('chmodSync', 'f', 0o4755)
+      assert.equal(d.stat('f').mode & 0o7777n, 0o4755n)
+    }
+  },
+  {
     name: 'a directory that may be read but not entered shows names only',
     async run(d) {
       d.mkdir('d')

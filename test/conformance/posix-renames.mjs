@@ -3,9 +3,14 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { fails } from '../support/posix-driver.mjs'
+import { renameWith } from '../support/posix-syscalls.mjs'
 
 function rename(d, from, to) {
   fs.renameSync(d.path(from), d.path(to))
+}
+
+function exchange(d, one, other) {
+  renameWith('exchange', d.path(one), d.path(other))
 }
 
 export const renameCases = [
@@ -158,6 +163,90 @@ export const renameCases = [
       rename(d, 'g', 't')
       assert.equal(d.read('f'), 'text')
       assert.equal(d.read('t'), 'other')
+    }
+  },
+  {
+    name: 'a rename that must not replace moves to a free name and refuses a taken one',
+    run(d) {
+      d.write('f', 'text')
+      d.write('g', 'other')
+      fails('EEXIST', () => renameWith('noreplace', d.path('f'), d.path('g')))
+      fails('EEXIST', () => renameWith('noreplace', d.path('f'), d.path('f')))
+      renameWith('noreplace', d.path('f'), d.path('h'))
+      assert.deepEqual(d.list(), ['g', 'h'])
+      assert.equal(d.read('g'), 'other')
+      assert.equal(d.read('h'), 'text')
+    }
+  },
+  {
+    name: 'two files are exchanged, with all that is theirs',
+    run(d) {
+      d.write('f', 'text')
+      d.mkdir('sub')
+      d.write('sub/g', 'other')
+      fs.chmodSync(d.path('sub/g'), 0o600)
+      const [f, g] = [d.stat('f'), d.stat('sub/g')]
+      const fd = d.open('f', 'r')
+      exchange(d, 'f', 'sub/g')
+      assert.equal(d.stat('f').ino, g.ino)
+      assert.equal(d.stat('f').mode, g.mode)
+      assert.equal(d.stat('sub/g').ino, f.ino)
+      assert.equal(d.read('f'), 'other')
+      assert.equal(d.read('sub/g'), 'text')
+      assert.equal(fs.readFileSync(fd, 'latin1'), 'text')
+      assert.deepEqual([d.list(), d.list('sub')], [['f', 'sub'], ['g']])
+    }
+  },
+  {
+    name: 'an exchange changes the ctime of both files and the times of both directories',
+    run(d) {
+      d.mkdir('a')
+      d.mkdir('b')
+      d.write('a/f')
+      d.write('b/g')
+      const before = ['a', 'b', 'a/f', 'b/g'].map(name => d.stat(name).ctimeNs)
+      const { mtimeNs } = d.stat('a/f')
+      d.passTime(before.reduce((a, b) => (a > b ? a : b)))
+      exchange(d, 'a/f', 'b/g')
+      for (const name of ['a', 'b', 'a/f', 'b/g']) {
+        assert.ok(d.stat(name).ctimeNs > before[0], name)
+      }
+      assert.ok(d.stat('a').mtimeNs > before[0])
+      assert.ok(d.stat('b').mtimeNs > before[0])
+      assert.equal(d.stat('b/g').mtimeNs, mtimeNs)
+    }
+  },
+  {
+    name: 'a directory is exchanged with a file in another, and ".." and link counts follow',
+    run(d) {
+      d.mkdir('a')
+      d.mkdir('b')
+      d.mkdir('a/sub')
+      d.write('a/sub/f', 'text')
+      d.write('b/g', 'other')
+      exchange(d, 'a/sub', 'b/g')
+      assert.equal(d.read('a/sub'), 'other')
+      assert.equal(d.read('b/g/f'), 'text')
+      assert.equal(d.stat('a').nlink, 2n)
+      assert.equal(d.stat('b').nlink, 3n)
+      assert.equal(d.stat('b/g/..').ino, d.stat('b').ino)
+      exchange(d, 'a', 'b')
+      assert.equal(d.read('a/g/f'), 'text')
+      assert.equal(d.stat('a/g/..').ino, d.stat('a').ino)
+    }
+  },
+  {
+    name: 'what can be exchanged is two names that exist, none below the other',
+    run(d) {
+      d.write('f', 'text')
+      d.mkdir('a')
+      d.mkdir('a/b')
+      fails('ENOENT', () => exchange(d, 'f', 'none'))
+      fails('ENOENT', () => exchange(d, 'none', 'f'))
+      fails('EINVAL', () => exchange(d, 'a', 'a/b'))
+      fails('EINVAL', () => exchange(d, 'a/b', 'a'))
+      exchange(d, 'f', 'f')
+      assert.deepEqual([d.list(), d.list('a')], [['a', 'f'], ['b']])
     }
   }
 ]

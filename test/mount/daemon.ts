@@ -139,7 +139,7 @@ t.test('status tells of a store that nobody serves, also after kill -9', async t
   const seen = await runRoost('status', '--data', dataDir)
   t.strictSame(seen, {
     code: 0,
-    stdout: `data directory  ${dataDir} (format 1)\nstate           not mounted\n`,
+    stdout: `data directory  ${dataDir} (format 2)\nstate           not mounted\n`,
     stderr: ''
   })
   const identity = await readFile(join(dataDir, 'roost.json'), 'utf8')
@@ -147,7 +147,7 @@ t.test('status tells of a store that nobody serves, also after kill -9', async t
   t.strictSame(await statusOf(dataDir), {
     state: 'not mounted',
     dataDirectory: dataDir,
-    format: 1,
+    format: 2,
     storeId,
     warnings: [],
     damagedBodies: []

@@ -64,7 +64,12 @@ const change = fc.oneof(
     extents: fc.array(extent, { maxLength: 5 }),
     riding: fc.constant([])
   }),
-  kind('drop', { ino })
+  kind('drop', { ino }),
+  kind('punch', { ino, offset: u53, length: u53 }),
+  kind('tmpfile', { ino, mode: u32, uid: u32, gid: u32 }),
+  kind('setxattr', { ino, name, value: bytes }),
+  kind('removexattr', { ino, name }),
+  kind('exchange', { parent: ino, name, newParent: ino, newName: name })
 ) as fc.Arbitrary<Change>
 
 const entry: fc.Arbitrary<Entry> = fc.record(

@@ -16,6 +16,7 @@ export interface GoldenPath {
   readonly mtime: string
   readonly sha256?: string
   readonly target?: string
+  readonly xattrs?: Readonly<Record<string, string>>
 }
 
 /** Serves a real data directory, without threads and without a mount. */
@@ -39,7 +40,8 @@ export async function describeGolden(replica: SimReplica): Promise<Record<string
       size: attr.size,
       mtime: String(attr.mtime),
       ...(bytes && { sha256: createHash('sha256').update(bytes).digest('hex') }),
-      ...(attr.target !== '' && { target: attr.target })
+      ...(attr.target !== '' && { target: attr.target }),
+      ...(attr.xattrs && { xattrs: Object.fromEntries(attr.xattrs) })
     }
     if (!isDirectory(attr)) return
     for (const name of await shell.list(path)) await visit(`${path}/${name}`)

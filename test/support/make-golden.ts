@@ -14,6 +14,11 @@ import { describeGolden, openGolden, trimSegments } from './golden.ts'
 import { SimReplicaShell } from './sim-replica-shell.ts'
 import type { SimReplica } from './sim-replica.ts'
 
+const O_RDWR = 2
+const RENAME_EXCHANGE = 2
+/** With FALLOC_FL_KEEP_SIZE. */
+const PUNCH_HOLE = 3
+
 const target = present(process.argv[2], 'directory to write to')
 
 for (const kind of ['closed', 'killed']) {
@@ -83,6 +88,44 @@ async function changeLast(replica: SimReplica): Promise<void> {
   const { ino } = (await shell.node('bert')).attr
   await replica.run(() => {
     replica.vfs.names.rmdir(ino, 'gone')
+  })
+  await changeByNewKinds(replica)
+}
+
+/** What came with format 2. */
+async function changeByNewKinds(replica: SimReplica): Promise<void> {
+  const { names, data, ranges, xattrs } = replica.vfs
+  const shell = new SimReplicaShell(replica)
+  const anna = (await shell.node('anna')).attr.ino
+  const owner = { uid: 1000, gid: 1000 }
+  await replica.run(() => {
+    names.rename(anna, 'Maildir', anna, 'notes', RENAME_EXCHANGE)
+  })
+  await replica.run(() => {
+    names.rename(anna, 'Maildir', anna, 'notes', RENAME_EXCHANGE)
+  })
+  await shell.write('anna/swapped', 'of other')
+  await shell.write('anna/other', 'of swapped')
+  await replica.run(() => {
+    names.rename(anna, 'swapped', anna, 'other', RENAME_EXCHANGE)
+  })
+  await shell.write('anna/holes', Buffer.alloc(90_000, 'full '))
+  const { ino: holes } = (await shell.node('anna/holes')).attr
+  const hole = { ino: holes, mode: PUNCH_HOLE, offset: 5000, length: 70_000 }
+  await replica.run(() => {
+    ranges.fallocate({ ...hole, killsPrivileges: false })
+  })
+  const made = await replica.run(() => data.createUnnamed(anna, 0o600, O_RDWR, owner))
+  await shell.writeAt(made.handle, 0, 'named late')
+  await replica.run(() => names.link(made.node.attr.ino, anna, 'named'))
+  await shell.close(made.handle)
+  for (const name of ['user.kept', 'user.gone']) {
+    await replica.run(() => {
+      xattrs.set(holes, name, Buffer.from('a value'), 0)
+    })
+  }
+  await replica.run(() => {
+    xattrs.remove(holes, 'user.gone')
   })
 }
 

@@ -49,6 +49,8 @@ async function compareNode(
   const { attr } = await replica.run(() => replica.vfs.attrs.getattr(ino))
   const mode = TYPE[node.kind] | node.permissions
   if (attr.mode !== mode) throw new Error(`${path} has mode ${attr.mode.toString(8)}`)
+  const xattrs = await xattrsOf(replica, ino)
+  if (xattrs !== textOf(node.xattrs)) throw new Error(`${path} has the attributes ${xattrs}`)
   if (node.kind === 'symlink') {
     const target = await replica.run(() => replica.vfs.attrs.readlink(ino))
     if (target !== node.target) throw new Error(`${path} leads to ${target}`)
@@ -65,6 +67,20 @@ async function compareNode(
   }
   if (isDirectory(attr) !== (node.kind === 'directory')) throw new Error(`${path} is misnamed`)
   if ((attr.mode & S_IFMT) !== TYPE[node.kind]) throw new Error(`${path} is no ${node.kind}`)
+}
+
+async function xattrsOf(replica: SimReplica, ino: Ino): Promise<string> {
+  const { xattrs } = replica.vfs
+  return replica.run(() => {
+    const names = String(xattrs.list(ino)).split('\0').slice(0, -1)
+    return textOf(new Map(names.map(name => [name, String(xattrs.get(ino, name))])))
+  })
+}
+
+function textOf(xattrs: ReadonlyMap<string, string>): string {
+  return Array.from(xattrs, pair => pair.join('='))
+    .sort()
+    .join(' ')
 }
 
 async function listingOf(replica: SimReplica, id: number): Promise<Map<string, number>> {

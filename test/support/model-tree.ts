@@ -10,12 +10,15 @@ export interface ModelNode {
   /** Names of a file. */
   readonly nlink: number
   readonly handles: number
+  /** Made without a name, and may get one. */
+  readonly linkable: boolean
   /** What a reader sees now. */
   readonly bytes: Buffer
   /** What history knows of `bytes`. */
   readonly durable: Buffer
   readonly target: string
   readonly names: ReadonlyMap<string, number>
+  readonly xattrs: ReadonlyMap<string, string>
 }
 
 export type ModelSnapshot = ReadonlyMap<number, ModelNode>
@@ -79,13 +82,19 @@ export class ModelTree {
     this.#setName(parent, name, made.id)
   }
 
+  /** A file without a name, which somebody has open. */
+  makeUnnamed(parent: number, id: number, permissions: number): void {
+    this.#add({ id, kind: 'file', permissions, volume: this.node(parent).volume })
+    this.#change(id, { nlink: 0, linkable: true })
+  }
+
   link(id: number, parent: number, name: string): ErrnoName | undefined {
     const node = this.node(id)
     if (this.find(parent, name) !== undefined) return 'EEXIST'
     if (node.kind === 'directory') return 'EPERM'
     if (node.volume !== this.node(parent).volume) return 'EXDEV'
-    if (node.nlink === 0) return 'ENOENT'
-    this.#change(id, { nlink: node.nlink + 1 })
+    if (node.nlink === 0 && !node.linkable) return 'ENOENT'
+    this.#change(id, { nlink: node.nlink + 1, linkable: false })
     this.#setName(parent, name, id)
     return undefined
   }
@@ -123,8 +132,31 @@ export class ModelTree {
     return undefined
   }
 
+  exchange(from: number, name: string, to: number, newName: string): ErrnoName | undefined {
+    const node = this.find(from, name)
+    const target = this.find(to, newName)
+    if (node === undefined || target === undefined) return 'ENOENT'
+    if (target.id === node.id) return undefined
+    const refusal = this.#refusalOfMoving(node, from, to) ?? this.#refusalOfMoving(target, to, from)
+    if (refusal !== undefined) return refusal
+    this.#setName(from, name, target.id)
+    this.#setName(to, newName, node.id)
+    return undefined
+  }
+
   chmod(id: number, permissions: number): void {
     this.#change(id, { permissions })
+  }
+
+  setXattr(id: number, name: string, value: string): void {
+    this.#change(id, { xattrs: new Map(this.node(id).xattrs).set(name, value) })
+  }
+
+  removeXattr(id: number, name: string): ErrnoName | undefined {
+    const xattrs = new Map(this.node(id).xattrs)
+    if (!xattrs.delete(name)) return 'ENODATA'
+    this.#change(id, { xattrs })
+    return undefined
   }
 
   write(id: number, offset: number, data: Uint8Array): void {
@@ -138,6 +170,17 @@ export class ModelTree {
   truncate(id: number, size: number): void {
     const changed = Buffer.alloc(size)
     changed.set(this.node(id).bytes.subarray(0, size))
+    this.#change(id, { bytes: changed })
+  }
+
+  /** As fallocate(2) has its modes. */
+  fallocate(id: number, mode: number, offset: number, length: number): void {
+    const { bytes } = this.node(id)
+    const end = offset + length
+    const keepsSize = (mode & 1) !== 0
+    const changed = Buffer.alloc(keepsSize ? bytes.length : Math.max(bytes.length, end))
+    changed.set(bytes)
+    if ((mode & (2 | 16)) !== 0) changed.subarray(offset, end).fill(0)
     this.#change(id, { bytes: changed })
   }
 
@@ -195,9 +238,11 @@ export class ModelTree {
       target: '',
       nlink: 1,
       handles: 0,
+      linkable: false,
       bytes: NOTHING,
       durable: NOTHING,
       names: new Map(),
+      xattrs: new Map(),
       ...made
     })
   }

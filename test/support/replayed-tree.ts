@@ -56,6 +56,10 @@ export class ReplayedTree implements Tree {
     this.orphans.add(ino)
   }
 
+  unmarkOrphan(ino: Ino): void {
+    this.orphans.delete(ino)
+  }
+
   dirent(parent: Ino, name: string): Dirent | undefined {
     return this.names.get(parent)?.get(name)
   }
@@ -92,6 +96,13 @@ export class ReplayedTree implements Tree {
   truncate(inode: Inode, size: number): void {
     const bytes = this.#bytes.get(inode.ino)
     if (bytes !== undefined) this.#bytes.set(inode.ino, Buffer.from(bytes.subarray(0, size)))
+  }
+
+  punch({ ino }: Inode, offset: number, length: number): void {
+    this.#bytes
+      .get(ino)
+      ?.subarray(offset, offset + length)
+      .fill(0)
   }
 
   dropContent(ino: Ino): void {

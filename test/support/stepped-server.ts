@@ -82,6 +82,7 @@ export class SteppedServer {
       progress: this.progress.shared,
       volumeDepth: 1,
       mode,
+      xattrs: false,
       fileRules: DEFAULT_TUNING.fileRules,
       cacheLimits: DEFAULT_CACHE_LIMITS,
       syncAfterMs: DEFAULT_TUNING.syncAfterMs,

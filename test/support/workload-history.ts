@@ -44,7 +44,7 @@ export class WorkloadHistory {
     for (const { change } of items.map(({ entry }) => entry)) {
       if (change.kind === 'seal') this.#model.noteDurable(change.ino)
       else if (change.kind !== 'begin' && change.kind !== 'drop') isEffect = true
-      if (change.kind === 'write') this.#written.add(change.ino)
+      if (change.kind === 'write' || change.kind === 'punch') this.#written.add(change.ino)
       if (change.kind === 'setattr' && change.attr.size !== undefined) this.#written.add(change.ino)
     }
     if (!isEffect) snapshot = this.#model.snapshot()

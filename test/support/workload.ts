@@ -4,11 +4,13 @@ import { MODEL_ROOT, type ModelNode, type ModelTree } from './model-tree.ts'
 import type { SimRandom } from './sim-random.ts'
 import type { SimReplica } from './sim-replica.ts'
 import type { WorkloadHistory } from './workload-history.ts'
+import { RangeWorkload } from './workload-ranges.ts'
 
 const ME = { uid: 1000, gid: 1000 }
 const O_RDWR = 2
 const O_APPEND = 0o2000
 const O_TRUNC = 0o1000
+const RENAME_EXCHANGE = 2
 /** Files grow no further, so that their copies fit into memory. */
 const FILE_SIZE_MAX = 3 * 1024 * 1024
 /** The kernel sends no more at once. */
@@ -42,6 +44,7 @@ export class Workload {
   readonly #random: SimRandom
   readonly #history: WorkloadHistory
   readonly #weights: WorkloadWeights
+  readonly #ranges: RangeWorkload
   #replica: SimReplica
   #open: OpenFile[] = []
   /** The op under way, for whoever has to explain a failure. */
@@ -59,6 +62,9 @@ export class Workload {
     this.#replica = replica
     this.#random = random
     this.#weights = weights
+    this.#ranges = new RangeWorkload(model, random, op => {
+      this.#say(op)
+    })
   }
 
   /** Goes on with a replica that was started anew: nobody has anything open. */
@@ -117,16 +123,29 @@ export class Workload {
     const at = random.int(this.#open.length)
     const { id } = this.#open[at] as OpenFile
     const chance = random.next()
-    if (chance < 0.5) await this.#write(id)
+    if (chance < 0.42) await this.#write(id)
+    else if (chance < 0.5) await this.#ranges.step(this.#replica, id, random.pick(this.#open).id)
     else if (chance < 0.6) await this.#truncate(id)
     else if (chance < 0.75) await this.#fsync(id)
     else if (chance < 0.85) await this.#read(id)
     else await this.#close(at)
   }
 
+  async #openUnnamed(directory: ModelNode): Promise<void> {
+    this.#say(`make an unnamed file in ${directory.id}`)
+    const { data } = this.#replica.vfs
+    const made = await this.#replica.run(() =>
+      data.createUnnamed(directory.id as Ino, 0o600, O_RDWR, ME)
+    )
+    const id = made.node.attr.ino
+    this.model.makeUnnamed(directory.id, id, 0o600)
+    this.#noteOpen(made.handle.fh, id)
+  }
+
   async #openFile(): Promise<void> {
     const random = this.#random
     const directory = this.#anyDirectory()
+    if (random.chance(0.1)) return this.#openUnnamed(directory)
     const name = this.#nameOfFile(directory)
     const existing = this.model.find(directory.id, name)
     if (existing?.kind === 'file') {
@@ -276,11 +295,12 @@ export class Workload {
     const directory = this.#anyDirectory()
     if (chance < 0.1) return this.#makeDirectory(directory)
     if (chance < 0.15) return this.#make(directory.id, this.#nameOfFile(directory), 'symlink')
-    if (chance < 0.45) return this.#rename(directory)
+    if (chance < 0.4) return this.#rename(directory)
+    if (chance < 0.45) return this.#exchange(directory)
     if (chance < 0.55) return this.#link(directory)
     if (chance < 0.8) return this.#unlink(directory)
     if (chance < 0.88) return this.#rmdir(directory)
-    return this.#chmod(directory)
+    return this.#random.chance(0.5) ? this.#chmod(directory) : this.#changeXattr(directory)
   }
 
   async #makeDirectory(directory: ModelNode): Promise<void> {
@@ -321,9 +341,26 @@ export class Workload {
     )
   }
 
+  async #exchange(directory: ModelNode): Promise<void> {
+    const name = this.#nameIn(directory)
+    const to = this.#random.chance(0.5) ? directory : this.#anyDirectory()
+    const newName = this.#nameIn(to)
+    this.#say(`exchange ${directory.id}/${name} ${to.id}/${newName}`)
+    const { names } = this.#replica.vfs
+    await this.#both(
+      () => this.model.exchange(directory.id, name, to.id, newName),
+      () => {
+        names.rename(directory.id as Ino, name, to.id as Ino, newName, RENAME_EXCHANGE)
+      }
+    )
+  }
+
   async #link(directory: ModelNode): Promise<void> {
     const from = this.#anyDirectory()
-    const node = this.model.find(from.id, this.#nameIn(from))
+    const isOpen = this.#open.length > 0 && this.#random.chance(0.4)
+    const node = isOpen
+      ? this.model.node(this.#random.pick(this.#open).id)
+      : this.model.find(from.id, this.#nameIn(from))
     if (node === undefined) return
     const name = this.#nameOfFile(directory)
     this.#say(`link ${node.id} ${directory.id}/${name}`)
@@ -364,6 +401,27 @@ export class Workload {
     this.#say(`chmod ${node.id} ${mode.toString(8)}`)
     await this.#replica.run(() => this.#replica.vfs.attrs.setattr(node.id as Ino, { mode }))
     this.model.chmod(node.id, mode)
+  }
+
+  async #changeXattr(directory: ModelNode): Promise<void> {
+    const node = this.model.find(directory.id, this.#nameIn(directory))
+    if (node === undefined) return
+    const [ino, name] = [node.id as Ino, `user.${this.#random.pick(['a', 'b', 'c'])}`]
+    const { xattrs } = this.#replica.vfs
+    const value = this.#random.chance(0.6) ? String(this.#random.int(1e6)) : undefined
+    this.#say(`xattr ${ino} ${name} ${value ?? 'removed'}`)
+    if (value === undefined) {
+      return this.#both(
+        () => this.model.removeXattr(ino, name),
+        () => {
+          xattrs.remove(ino, name)
+        }
+      )
+    }
+    await this.#replica.run(() => {
+      xattrs.set(ino, name, Buffer.from(value), 0)
+    })
+    this.model.setXattr(ino, name, value)
   }
 
   // ---- choices

@@ -67,7 +67,7 @@ t.test('a file sets everything that there is', async t => {
   const config = configOf(`
 data: /srv/data
 volume_depth: 2
-mount: { point: /srv/mail, mode: shared, force: true }
+mount: { point: /srv/mail, mode: shared, force: true, xattr: true }
 memory: { metadata: 512MiB, contents: 256MiB, bodies: 1 GiB }
 log: { sync_after: 5ms, gather: 2s, gather_bytes: 16777216, checkpoint_bytes: 128MiB }
 files: [{ pattern: '*.x', class: blob, lockless: true }, { pattern: 'a/*', class: general }]
@@ -78,6 +78,7 @@ files: [{ pattern: '*.x', class: blob, lockless: true }, { pattern: 'a/*', class
     mountpoint: '/srv/mail',
     mode: 'shared',
     force: true,
+    xattrs: true,
     tuning: {
       fileRules: [
         { pattern: '*.x', fileClass: 'blob', lockless: true },
@@ -233,6 +234,7 @@ t.test('settings are written in a form that is read again', async t => {
     'log.gather': '0ms',
     'memory.contents': '64MiB',
     'mount.force': 'false',
+    'mount.xattr': 'false',
     data: /^$/
   })
 })

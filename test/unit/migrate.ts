@@ -2,15 +2,21 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { initDataDirectory, readIdentity, writeIdentity } from '../../lib/io/data-directory.ts'
+import {
+  DATA_FORMAT,
+  initDataDirectory,
+  readIdentity,
+  writeIdentity
+} from '../../lib/io/data-directory.ts'
 import { NodeDisk } from '../../lib/io/node-disk.ts'
 import { migrateDataDirectory, type Migration } from '../../lib/keeper/migrate.ts'
 
-async function storeFor(t: Test): Promise<string> {
+/** A store of that format, as far as it says so itself. */
+async function storeFor(t: Test, format = 1): Promise<string> {
   const parent = await mkdtemp(join(tmpdir(), 'roost-migrate-'))
   t.teardown(() => rm(parent, { recursive: true, force: true }))
   const directory = join(parent, 'data')
-  initDataDirectory(directory, 2)
+  writeIdentity(directory, { ...initDataDirectory(directory, 2), format })
   return directory
 }
 
@@ -26,10 +32,19 @@ function steps(did: string[], from: readonly number[]): ReadonlyMap<number, Migr
 }
 
 t.test('a directory of this format is left as it is', async t => {
-  const directory = await storeFor(t)
+  const directory = await storeFor(t, DATA_FORMAT)
   const before = readIdentity(directory)
   const after = await migrateDataDirectory(directory, new NodeDisk(directory), before)
   t.equal(after, before)
+})
+
+t.test('there is a way to this format from every older one', async t => {
+  for (let format = 1; format < DATA_FORMAT; format++) {
+    const directory = await storeFor(t, format)
+    const before = readIdentity(directory)
+    await migrateDataDirectory(directory, new NodeDisk(directory), before)
+    t.strictSame(readIdentity(directory), { ...before, format: DATA_FORMAT })
+  }
 })
 
 t.test('an older one goes through every step, and keeps what it is', async t => {

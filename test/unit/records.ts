@@ -33,6 +33,12 @@ t.test('an inode is the same after encoding and decoding', async t => {
         name
       }
       t.strictSame(records.decodeInode(records.encodeInode(inode)), inode)
+      const xattrs = new Map([
+        ['user.one', name],
+        ['user.two', '']
+      ])
+      const more = { ...inode, xattrs }
+      t.strictSame(records.decodeInode(records.encodeInode(more)), more)
     }),
     { numRuns: 50 }
   )

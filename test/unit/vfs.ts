@@ -8,6 +8,7 @@ const O_RDWR = 2
 const O_APPEND = 0o2000
 const O_EXCL = 0o200
 const RENAME_NOREPLACE = 1
+const RENAME_EXCHANGE = 2
 
 async function started() {
   const host = new SimReplicaHost()
@@ -28,6 +29,32 @@ t.test('each user directory is a volume, and nothing is linked or moved between 
   await shell.rename('anna', 'cleo')
   t.equal((await shell.node('cleo')).attr.ino, anna.attr.ino)
   t.equal(replica.vfs.names.parentOf(await shell.node('cleo')), ROOT)
+})
+
+t.test('names are exchanged within a volume, and two users as a whole', async t => {
+  const { replica, shell } = await started()
+  await shell.write('anna/x.lock', 'of anna')
+  await shell.write('bert/x.lock', 'of bert')
+  await shell.write('anna/cur/1', 'message')
+  await shell.mkdir('anna/cur/below')
+  await replica.catchUp()
+  const exchange = async (one: [string, string], other: [string, string]): Promise<void> => {
+    const [parent, newParent] = [await shell.node(one[0]), await shell.node(other[0])]
+    await replica.run(() => {
+      const into = newParent.attr.ino
+      replica.vfs.names.rename(parent.attr.ino, one[1], into, other[1], RENAME_EXCHANGE)
+    })
+  }
+  await t.rejects(exchange(['anna', 'x.lock'], ['bert', 'x.lock']), { message: 'EXDEV' })
+  await t.rejects(exchange(['', 'bert'], ['anna', 'cur']), { message: 'EXDEV' })
+  await t.rejects(exchange(['anna', 'cur'], ['anna/cur', 'below']), { message: 'EINVAL' })
+  await t.rejects(exchange(['anna', 'cur'], ['anna', 'none']), { message: 'ENOENT' })
+  await exchange(['', 'anna'], ['', 'bert'])
+  t.equal(String(await shell.read('anna/x.lock')), 'of bert')
+  await exchange(['bert', 'cur'], ['bert', 'x.lock'])
+  t.equal(String(await shell.read('bert/x.lock/1')), 'message')
+  t.equal(String(await shell.read('bert/cur')), 'of anna')
+  t.equal((await shell.node('bert')).attr.nlink, 3)
 })
 
 t.test('a user that is removed and made again is another volume', async t => {
@@ -111,7 +138,7 @@ t.test('O_EXCL and RENAME_NOREPLACE keep what is there', async t => {
   )
   t.throws(
     () => {
-      replica.vfs.names.rename(ino, 'a.lock', ino, 'b.lock', 2)
+      replica.vfs.names.rename(ino, 'a.lock', ino, 'b.lock', 4)
     },
     { message: 'EINVAL' }
   )
