@@ -128,10 +128,7 @@ function encodeChange(out: ByteWriter, change: Change): void {
     case 'drop':
       return out.u53(change.ino)
     case 'exchange':
-      out.u53(change.parent)
-      out.text(change.name)
-      out.u53(change.newParent)
-      return out.text(change.newName)
+      return encodeExchange(out, change)
     case 'punch':
       out.u53(change.ino)
       out.u53(change.offset)
@@ -202,6 +199,13 @@ function decodeChange(input: ByteReader, kind: ChangeKind): Change {
     default:
       return unreachable(kind)
   }
+}
+
+function encodeExchange(out: ByteWriter, change: Change & { kind: 'exchange' }): void {
+  out.u53(change.parent)
+  out.text(change.name)
+  out.u53(change.newParent)
+  out.text(change.newName)
 }
 
 function encodeCreate(out: ByteWriter, change: Change & { kind: 'create' }): void {

@@ -38,7 +38,7 @@ export interface Inode {
   /** Directories: where it is, 0 and empty for the root of a volume. */
   parent: Ino | 0
   name: string
-  /** Extended attributes as latin1 text; absent where there are none, and never changed in place. */
+  /** Extended attributes as latin1 text, absent where there are none; never changed in place. */
   xattrs?: ReadonlyMap<string, string>
 }
 

@@ -70,8 +70,8 @@ export class RangeOperations {
    * That there is room for the range is looked at, not promised: what is written later takes
    * room of its own, as it does in any log.
    *
-   * @throws FsError EOPNOTSUPP another mode, or more zeros than fit into an entry; ENODEV no regular
-   *   file; EFBIG, ENOSPC, ESTALE
+   * @throws FsError EOPNOTSUPP another mode, or more zeros than fit into an entry; ENODEV no
+   *   regular file; EFBIG, ENOSPC, ESTALE
    */
   fallocate({ ino, mode, offset, length, killsPrivileges }: FallocateRequest): void {
     const node = this.#parts.tree.node(ino)
