@@ -48,7 +48,7 @@ t.test('bash finds what can follow', async t => {
     ],
     [
       ['mount', '--set', 'memory'],
-      ['memory.bodies=', 'memory.contents=']
+      ['memory.bodies=', 'memory.contents=', 'memory.metadata=']
     ],
     [['stats', '--watch', '5', '--j'], ['--json']],
     [['help', 'u'], ['umount']],

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { DATA_FORMAT } from '../../lib/io/data-directory.ts'
 import { roost } from './roost-command.ts'
 
 const EX_USAGE = 64
@@ -27,11 +28,16 @@ const VERBS = [
 ]
 
 t.test('version says which it is', async t => {
-  const said = `roost ${version} (data format 1, Node.js ${process.version}, ${process.arch})\n`
+  const said = `roost ${version} (data format ${DATA_FORMAT}, Node.js ${process.version}, ${process.arch})\n`
   t.strictSame(await roost(['version']), { code: 0, stdout: said, stderr: '' })
   t.strictSame(await roost(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
   const { stdout } = await roost(['version', '--json'])
-  t.match(JSON.parse(stdout), { version, format: 1, node: process.version, arch: process.arch })
+  t.match(JSON.parse(stdout), {
+    version,
+    format: DATA_FORMAT,
+    node: process.version,
+    arch: process.arch
+  })
 })
 
 t.test('help explains every verb, with every option', async t => {
