@@ -28,7 +28,8 @@ const VERBS = [
 ]
 
 t.test('version says which it is', async t => {
-  const said = `roost ${version} (data format ${DATA_FORMAT}, Node.js ${process.version}, ${process.arch})\n`
+  const what = `data format ${DATA_FORMAT}, Node.js ${process.version}, ${process.arch}`
+  const said = `roost ${version} (${what})\n`
   t.strictSame(await roost(['version']), { code: 0, stdout: said, stderr: '' })
   t.strictSame(await roost(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
   const { stdout } = await roost(['version', '--json'])
