@@ -277,6 +277,9 @@ export class Workload {
     }
     const node = this.model.find(MODEL_ROOT, name)
     if (node?.kind !== 'file') return
+    // By a rename or an exchange the name may stand for a body, which does not go into the log.
+    const { attr } = await this.#replica.run(() => this.#replica.vfs.attrs.getattr(node.id as Ino))
+    if (attr.fileClass !== 'log') return
     this.#say('fill a segment')
     while (this.#replica.roomInSegment > 1.5 * WRITE_MAX) {
       const data = Buffer.alloc(WRITE_MAX, this.#random.bytes(3))
