@@ -198,6 +198,8 @@ export class SimReplica {
   /** As an orderly end: all is sealed, synced, applied and checkpointed. */
   async close(): Promise<void> {
     while (this.vfs.hasUnsealed) {
+      // Without it nothing is sealed any more, and sealing complains to nobody.
+      this.#mustHavePower()
       this.vfs.sealEverything()
       await this.catchUp()
     }
