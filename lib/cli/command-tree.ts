@@ -49,8 +49,8 @@ export function allVerbs(node: VerbNode): VerbNode[] {
 
 function optionNode(option: Option): OptionNode {
   const names = [option.short, option.long].filter(name => name !== undefined)
-  const [, placeholder = ''] = /<(.*)>/.exec(option.flags) ?? []
-  const value = option.required ? wordsOf(placeholder, option) : undefined
+  const [, valueName = ''] = /<(.*)>/.exec(option.flags) ?? []
+  const value = option.required ? wordsOf(valueName, option) : undefined
   return { names, description: option.description, value }
 }
 
@@ -59,11 +59,11 @@ function argumentOf(argument: Argument, { parent }: Command): Words {
   return { kind: 'words', words: parent?.commands.map(verb => verb.name()) ?? [] }
 }
 
-function wordsOf(placeholder: string, { argChoices }: Argument | Option): Words {
+function wordsOf(valueName: string, { argChoices }: Argument | Option): Words {
   if (argChoices !== undefined) return { kind: 'words', words: argChoices }
-  if (placeholder === 'key=value') {
+  if (valueName === 'key=value') {
     return { kind: 'beginnings', words: SCALAR_KEYS.map(key => `${key}=`) }
   }
-  if (DIRECTORIES.includes(placeholder)) return { kind: 'directory' }
-  return { kind: placeholder === 'file' ? 'file' : 'anything' }
+  if (DIRECTORIES.includes(valueName)) return { kind: 'directory' }
+  return { kind: valueName === 'file' ? 'file' : 'anything' }
 }
