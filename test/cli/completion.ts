@@ -21,7 +21,7 @@ async function scriptFile(t: Test): Promise<string> {
 t.test('bash accepts its script', async t => {
   const script = await scriptFile(t)
   t.strictSame(await command(['bash', '-n', script]), { code: 0, stdout: '', stderr: '' })
-  const run = await command(['bash', '-euc', `source ${script}; complete -p roost`])
+  const run = await command(['bash', '--norc', '-euc', `source ${script}; complete -p roost`])
   t.strictSame(run, { code: 0, stdout: 'complete -F _roost roost\n', stderr: '' })
 })
 
@@ -70,7 +70,7 @@ t.test('bash finds what can follow', async t => {
   for (const [words, expected] of lines) {
     const complete = 'COMP_WORDS=(roost "$@"); COMP_CWORD=$#; _roost'
     const ask = `source ${script}; ${complete}; printf '%s\\n' "\${COMPREPLY[@]}"`
-    const { stdout, stderr } = await command(['bash', '-c', ask, 'bash', ...words])
+    const { stdout, stderr } = await command(['bash', '--norc', '-c', ask, 'bash', ...words])
     const found = stdout.split('\n').filter(word => word !== '')
     t.strictSame(found.sort(), expected, words.join(' '))
     t.equal(stderr, '')
