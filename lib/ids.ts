@@ -16,8 +16,10 @@ export type VolumeId = Branded<'VolumeId'>
 export type Index = Branded<'Index'>
 /** Generation of a volume's lease, 32 bits; 0 means that nobody has held it yet. */
 export type Epoch = Branded<'Epoch'>
-/** One run of one replica, 32 bits; grows with each start. */
+/** One run of one replica, 32 bits; grows with each start, over all replicas of a cluster. */
 export type SessionId = Branded<'SessionId'>
+/** A member of a cluster, 32 bits; given when it joins and never given again. */
+export type ReplicaId = Branded<'ReplicaId'>
 /** Open file handle of one session, 53 bits: session * 2^32 + counter, so a stale one shows. */
 export type Fh = Branded<'Fh'>
 /** Byte position in a feed, 53 bits, over all its segments. */
