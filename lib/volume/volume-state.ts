@@ -1,0 +1,175 @@
+/**
+ * All that a volume at a replica knows, as plain values: what is on disk, and what a run of the
+ * replica knows besides.
+ *
+ * A restart begins as a follower, whatever was before: authority belongs to a session.
+ */
+
+import type { HistoryPoint } from '../council/lease-record.ts'
+import type { Epoch, Index, ReplicaId, SessionId } from '../ids.ts'
+import type { DurableVolume } from './durable-volume.ts'
+import type { LogEntry } from './history.ts'
+import type { LeaseView, VolumeOutput } from './volume-io.ts'
+import type { CopyRule } from './volume-rules.ts'
+
+/** What a holder knows of a follower, in its epoch. */
+export interface Progress {
+  /** Durable there, as its acks of this epoch say; 0 before the first. */
+  acked: Index
+  /** The next entry to send. */
+  next: number
+  /** Where to send from when nothing has been acked. */
+  probe: number
+  /** How far it knows what is acknowledged. */
+  commit: Index
+  /** Ticks since it was last heard of, or sent to again. */
+  ticks: number
+}
+
+export interface Resize {
+  readonly rule: CopyRule
+  /** Number of the proposal, once it is made; from then on both rules are in force. */
+  proposal: number | undefined
+}
+
+/** The volume is to go to session `to`, or back to the council if that is 0. */
+export interface HandOver {
+  readonly to: SessionId | 0
+  readonly asker: { readonly replica: ReplicaId; readonly number: number } | undefined
+  isParked: boolean
+}
+
+export interface Holding {
+  /** `handing`: the end of history is told to the council; nothing is appended in this epoch. */
+  kind: 'holding' | 'handing'
+  epoch: Epoch
+  /** First epoch that this replica held without a break, up to this one. */
+  since: Epoch
+  /** Index of this epoch's first entry. */
+  begin: Index
+  rule: CopyRule
+  followers: Map<ReplicaId, Progress>
+  resize: Resize | undefined
+  handOver: HandOver | undefined
+  /** Ticks since the epoch began. */
+  ticks: number
+}
+
+export interface Recovering {
+  readonly kind: 'recovering'
+  readonly epoch: Epoch
+  readonly rule: CopyRule
+  /** The write that makes the own promise durable. */
+  readonly promise: number
+  answers: Map<ReplicaId, { readonly last: HistoryPoint; readonly commit: HistoryPoint }>
+  /** What to go on with, and who has it. */
+  chosen: { readonly owner: ReplicaId; readonly last: HistoryPoint } | undefined
+  ticks: number
+}
+
+export interface WaitingBase {
+  readonly kind: 'waitingBase'
+  readonly epoch: Epoch
+  readonly rule: CopyRule
+  readonly base: HistoryPoint
+  /** How many times it was asked for; everybody is asked in turn. */
+  asked: number
+  ticks: number
+}
+
+export type Phase =
+  | { readonly kind: 'follower' }
+  /** The lease is lost; nothing is answered. */
+  | { readonly kind: 'fenced'; readonly epoch: Epoch }
+  | WaitingBase
+  | Recovering
+  | Holding
+
+/** The holder whose history this replica follows. */
+export interface Accepted {
+  readonly epoch: Epoch
+  readonly from: ReplicaId
+  /** The write that makes the promise of this epoch durable. */
+  readonly promise: number
+  /** Up to here the history here is the holder's. */
+  through: Index
+  /** Told to the holder. */
+  acked: Index
+  /** The holder has sent something since. */
+  isAsked: boolean
+}
+
+/** An op here waits for the lease. */
+export interface Want {
+  /** Ticks until somebody is asked again, or the council. */
+  ticks: number
+}
+
+export interface VolumeState<E extends LogEntry> extends DurableVolume<E> {
+  /** Number of the last write wanted, and of the last that is durable. */
+  writes: number
+  synced: number
+  /** The last write that something may wait for: all but `commit`. */
+  urgent: number
+  /** The history through here is durable. */
+  durable: Index
+  /** Writes that are not, and how far the history is when they are. */
+  unsynced: { readonly write: number; index: Index }[]
+  /** What may be said when a write is durable. */
+  waiting: { readonly write: number; readonly output: VolumeOutput<E> }[]
+  /** All bodies that entries up to here name are here too, referenced durably. */
+  held: Index
+  /** Shown to the kernel. */
+  exposed: Index
+  session: SessionId | 0
+  peers: readonly ReplicaId[]
+  lease: LeaseView | undefined
+  phase: Phase
+  /** The latest epoch that this replica has left; none up to it is ever held again. */
+  retired: Epoch
+  /** The last epochs that were lost, and how far the history was. */
+  lost: { readonly since: Epoch; readonly epoch: Epoch; readonly head: HistoryPoint } | undefined
+  accepted: Accepted | undefined
+  want: Want | undefined
+  /** Number of the last ask. */
+  asks: number
+  /** Number of the last proposal, and whether it is unanswered. */
+  proposals: number
+  isProposing: boolean
+}
+
+/**
+ * A volume after a start, with what the disk has of it. Takes `durable` over.
+ *
+ * @param hasBodies whether all bodies that an entry names are here, referenced durably
+ */
+export function startVolume<E extends LogEntry>(
+  durable: DurableVolume<E>,
+  hasBodies: (entry: E) => boolean
+): VolumeState<E> {
+  const { base, entries } = durable.history
+  const head = entries.at(-1)?.index ?? base.index
+  const lacking = entries.find(entry => entry.hasBodies && !hasBodies(entry))
+  return {
+    ...durable,
+    writes: 0,
+    synced: 0,
+    urgent: 0,
+    durable: head,
+    unsynced: [],
+    waiting: [],
+    held: lacking === undefined ? head : ((lacking.index - 1) as Index),
+    exposed: Math.min(durable.commit.index, head) as Index,
+    session: 0,
+    peers: [],
+    lease: undefined,
+    phase: { kind: 'follower' },
+    retired: 0 as Epoch,
+    lost: undefined,
+    accepted: undefined,
+    want: undefined,
+    asks: 0,
+    proposals: 0,
+    isProposing: false
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * One step of a volume: its state, what is to come of the step, and the few ways in which history
+ * and promises change.
+ */
+
+import type { HistoryPoint } from '../council/lease-record.ts'
+import type { Epoch, Index, ReplicaId, SessionId } from '../ids.ts'
+import { assert, present } from '../util/assert.ts'
+import type { VolumeWrite } from './durable-volume.ts'
+import { appendEntries, cutHistory, hasPoint, headOf, pointAt, type LogEntry } from './history.ts'
+import type { VolumeOutput, VolumeProposal } from './volume-io.ts'
+import type { VolumeMessage } from './volume-message.ts'
+import type { VolumeRules } from './volume-rules.ts'
+import type { VolumeState } from './volume-state.ts'
+
+/** What a volume at a replica is made with. */
+export interface VolumeSetup<E extends LogEntry> {
+  readonly self: ReplicaId
+  readonly rules: VolumeRules
+  /** The first entry of an epoch, behind `after`. */
+  readonly beginEntry: (epoch: Epoch, session: SessionId, after: HistoryPoint) => E
+}
+
+export class VolumeTurn<E extends LogEntry> {
+  readonly state: VolumeState<E>
+  readonly setup: VolumeSetup<E>
+  readonly outputs: VolumeOutput<E>[] = []
+
+  constructor(state: VolumeState<E>, setup: VolumeSetup<E>) {
+    this.state = state
+    this.setup = setup
+  }
+
+  get self(): ReplicaId {
+    return this.setup.self
+  }
+
+  get rules(): VolumeRules {
+    return this.setup.rules
+  }
+
+  get head(): HistoryPoint {
+    return headOf(this.state.history)
+  }
+
+  /** What this replica may say it has: durable, and with all bodies. */
+  get ackable(): Index {
+    const durable = this.rules.durableThrough(this.state.durable, this.head.index)
+    return Math.min(durable, this.state.held) as Index
+  }
+
+  emit(output: VolumeOutput<E>): void {
+    this.outputs.push(output)
+  }
+
+  send(to: ReplicaId, message: VolumeMessage<E>): void {
+    this.emit({ kind: 'send', to, message })
+  }
+
+  /** Sends when all is durable that has been wanted so far. */
+  sendWhenDurable(to: ReplicaId, message: VolumeMessage<E>): void {
+    const output = { kind: 'send', to, message } as const
+    if (this.state.synced >= this.state.urgent) this.emit(output)
+    else this.state.waiting.push({ write: this.state.urgent, output })
+  }
+
+  propose(proposal: VolumeProposal): number {
+    const number = ++this.state.proposals
+    this.state.isProposing = true
+    this.emit({ kind: 'propose', number, proposal })
+    return number
+  }
+
+  promise(epoch: Epoch): void {
+    const { state } = this
+    if (state.promised >= epoch) return
+    state.promised = epoch
+    this.#write({ kind: 'promise', epoch })
+  }
+
+  append(entries: readonly E[], isOwn: boolean): void {
+    if (entries.length === 0) return
+    const { state } = this
+    appendEntries(state.history, entries)
+    const write = this.#write({ kind: 'append', entries })
+    state.unsynced.push({ write, index: this.head.index })
+    for (const { index, hasBodies } of entries) {
+      if (state.held === index - 1 && (isOwn || !hasBodies)) state.held = index
+    }
+  }
+
+  /** Drops what follows `index`; nothing of it is acknowledged. */
+  cutTo(index: Index): void {
+    const { state } = this
+    if (index >= this.head.index) return
+    assert(index >= state.commit.index, `acknowledged history is cut to ${index}`)
+    const to = present(pointAt(state.history, index), 'point of a cut')
+    const dropped = cutHistory(state.history, index)
+    state.held = Math.min(state.held, index) as Index
+    this.#forgetDurable(index)
+    this.#write({ kind: 'cut', to, dropped })
+    this.#undo(to, dropped)
+  }
+
+  /** Puts a checkpoint in the place of all history. */
+  install(point: HistoryPoint): void {
+    const { state } = this
+    const dropped = cutHistory(state.history, state.history.base.index)
+    state.history.base = point
+    state.held = point.index
+    this.#forgetDurable(point.index)
+    state.durable = point.index
+    state.commit = point
+    this.#write({ kind: 'install', point, dropped })
+    const fork = dropped.findIndex(({ index }) => index > point.index)
+    if (fork >= 0) this.#undo(point, dropped.slice(fork))
+  }
+
+  /**
+   * Learns that history through `point` is acknowledged, as far as this is the history here.
+   *
+   * @returns whether that was news
+   */
+  learnCommit(point: HistoryPoint): boolean {
+    const { state } = this
+    if (point.index <= state.commit.index || !hasPoint(state.history, point)) return false
+    if (point.index < state.history.base.index) return false
+    state.commit = point
+    this.#write({ kind: 'commit', point })
+    return true
+  }
+
+  expose(through: Index): void {
+    if (through <= this.state.exposed) return
+    this.state.exposed = through
+    this.emit({ kind: 'exposed', through })
+  }
+
+  synced(write: number): void {
+    const { state } = this
+    state.synced = Math.max(state.synced, Math.min(write, state.writes))
+    while (state.unsynced[0] !== undefined && state.unsynced[0].write <= state.synced) {
+      state.durable = Math.max(state.durable, state.unsynced[0].index) as Index
+      state.unsynced.shift()
+    }
+    while (state.waiting[0] !== undefined && state.waiting[0].write <= state.synced) {
+      this.emit(state.waiting[0].output)
+      state.waiting.shift()
+    }
+  }
+
+  #write(write: VolumeWrite<E>): number {
+    const number = ++this.state.writes
+    if (write.kind !== 'commit') this.state.urgent = number
+    this.emit({ kind: 'write', number, write })
+    return number
+  }
+
+  #forgetDurable(index: Index): void {
+    const { state } = this
+    state.durable = Math.min(state.durable, index) as Index
+    for (const pending of state.unsynced) pending.index = Math.min(pending.index, index) as Index
+    if (state.accepted !== undefined && state.accepted.through > index) state.accepted = undefined
+  }
+
+  /** What was shown as the holder's own, before it was acknowledged, is taken back. */
+  #undo(to: HistoryPoint, dropped: readonly E[]): void {
+    if (this.state.exposed <= to.index) return
+    this.state.exposed = to.index
+    this.emit({ kind: 'undone', to, dropped })
+  }
+}
