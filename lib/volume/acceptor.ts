@@ -11,9 +11,6 @@ import { leaveEpoch } from './leaving.ts'
 import type { VolumeMessageOf } from './volume-message.ts'
 import type { VolumeTurn } from './volume-turn.ts'
 
-/** Entries in one message; a peer that lacks more is sent them one message after the other. */
-export const ENTRIES_PER_MESSAGE_MAX = 256
-
 export function acceptAppend<E extends LogEntry>(
   turn: VolumeTurn<E>,
   from: ReplicaId,
@@ -102,7 +99,7 @@ export function answerFetch<E extends LogEntry>(
     turn.send(from, { kind: 'base', through, point: history.base })
     return
   }
-  const count = Math.min(through.index - fork, ENTRIES_PER_MESSAGE_MAX)
+  const count = Math.min(through.index - fork, turn.setup.entriesPerMessageMax)
   const entries = entriesFrom(history, fork + 1, count)
   const previous = present(pointAt(history, fork), 'fork')
   turn.send(from, { kind: 'fetched', through, previous, entries })

@@ -7,13 +7,12 @@
 
 import type { ReplicaId } from '../ids.ts'
 import { present } from '../util/assert.ts'
-import { ENTRIES_PER_MESSAGE_MAX } from './acceptor.ts'
 import { entriesFrom, pointAt, type LogEntry } from './history.ts'
 import type { Holding, Progress } from './volume-state.ts'
 import type { VolumeTurn } from './volume-turn.ts'
 
-/** Entries on the way to one follower; it is to ack some before it gets more. */
-const IN_FLIGHT_MAX = 4 * ENTRIES_PER_MESSAGE_MAX
+/** Messages on the way to one follower; it is to ack some before it gets more. */
+const MESSAGES_IN_FLIGHT_MAX = 8
 /** Ticks without a word after which a follower is sent to again. */
 const SEND_AGAIN_TICKS = 20
 
@@ -28,9 +27,11 @@ export function pushTo<E extends LogEntry>(
   peer: ReplicaId,
   progress: Progress
 ): void {
+  const { entriesPerMessageMax } = turn.setup
   while (progress.next <= turn.head.index) {
-    if (progress.next - Math.max(progress.acked + 1, progress.probe) >= IN_FLIGHT_MAX) return
-    if (!sendFrom(turn, holding, peer, progress, ENTRIES_PER_MESSAGE_MAX)) return
+    const inFlight = progress.next - Math.max(progress.acked + 1, progress.probe)
+    if (inFlight >= MESSAGES_IN_FLIGHT_MAX * entriesPerMessageMax) return
+    if (!sendFrom(turn, holding, peer, progress, entriesPerMessageMax)) return
   }
 }
 
@@ -50,7 +51,7 @@ export function tickFollowers<E extends LogEntry>(turn: VolumeTurn<E>, holding: 
     if (isDone || ++progress.ticks < SEND_AGAIN_TICKS) continue
     progress.ticks = 0
     progress.next = progress.acked > 0 ? progress.acked + 1 : progress.probe
-    sendFrom(turn, holding, peer, progress, ENTRIES_PER_MESSAGE_MAX)
+    sendFrom(turn, holding, peer, progress, turn.setup.entriesPerMessageMax)
   }
 }
 

@@ -17,6 +17,8 @@ import type { VolumeState } from './volume-state.ts'
 export interface VolumeSetup<E extends LogEntry> {
   readonly self: ReplicaId
   readonly rules: VolumeRules
+  /** A peer that lacks more is sent it in one message after the other. */
+  readonly entriesPerMessageMax: number
   /** The first entry of an epoch, behind `after`. */
   readonly beginEntry: (epoch: Epoch, session: SessionId, after: HistoryPoint) => E
 }

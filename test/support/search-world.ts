@@ -59,6 +59,11 @@ export interface SearchBounds extends SearchOptions {
 
 export interface Action {
   readonly name: string
+  readonly kind: 'hear' | 'decide' | 'claim' | SearchInput['kind']
+  /** The message that is heard. */
+  readonly message?: number
+  /** Whose message it is and who hears it, where both are replicas. */
+  readonly between?: readonly ReplicaId[]
   readonly take: () => World
 }
 
@@ -109,15 +114,25 @@ export class SearchWorlds {
     for (const number of this.#nets.valueOf(world.net)) {
       const message = this.replicas.messages.valueOf(number)
       if (message.kind === 'proposal') {
-        yield { name: describe(message), take: () => this.#decide(world, message) }
+        yield {
+          name: describe(message),
+          kind: 'decide',
+          message: number,
+          take: () => this.#decide(world, message)
+        }
         continue
       }
       for (const replica of REPLICAS) {
         if (message.to !== 0 && message.to !== replica) continue
         if (message.kind === 'volume' && message.from === replica) continue
         if (message.kind === 'lease' && !this.#concerns(world, replica, message)) continue
-        const name = `${replica} hears ${describe(message)}`
-        yield { name, take: () => this.#step(world, replica, { kind: 'deliver', message: number }) }
+        yield {
+          name: `${replica} hears ${describe(message)}`,
+          kind: 'hear',
+          message: number,
+          between: message.kind === 'volume' ? [message.from, replica] : [],
+          take: () => this.#step(world, replica, { kind: 'deliver', message: number })
+        }
       }
     }
     for (const replica of REPLICAS) yield* this.#actionsOf(world, replica)
@@ -127,6 +142,7 @@ export class SearchWorlds {
     const { epochsMax, valuesMax, crashesMax, resizes, isHandedOver } = this.#bounds
     const step = (input: SearchInput, change?: Partial<World>): Action => ({
       name: `${self} ${JSON.stringify(input)}`,
+      kind: input.kind,
       take: () => this.#step({ ...world, ...change }, self, input)
     })
     const replica = this.replicas.states.valueOf(world.replicas[self - 1] as number)
@@ -136,7 +152,11 @@ export class SearchWorlds {
     if (replica.pending.length > 0) yield step({ kind: 'sync' })
     if (world.crashes < crashesMax) yield step({ kind: 'crash' }, { crashes: world.crashes + 1 })
     if (lease.epoch < epochsMax && this.#isNextToClaim(state, self, lease)) {
-      yield { name: `${self} claims`, take: () => this.#claim(world, self, lease) }
+      yield {
+        name: `${self} claims`,
+        kind: 'claim',
+        take: () => this.#claim(world, self, lease)
+      }
     }
     if (phase.kind !== 'holding') return
     const isParked = phase.handOver?.isParked === true

@@ -56,6 +56,7 @@ export function setupOf(self: ReplicaId, rules: VolumeRules = VOLUME_RULES): Vol
   return {
     self,
     rules,
+    entriesPerMessageMax: 1,
     beginEntry: (epoch, session, after) => chainEntry(epoch, after, `b${session}`)
   }
 }
