@@ -110,10 +110,11 @@ export class VolumeTurn<E extends LogEntry> {
     const dropped = cutHistory(state.history, state.history.base.index)
     state.history.base = point
     state.held = point.index
-    this.#forgetDurable(point.index)
-    state.durable = point.index
+    // Until the write is durable too, a restart would find what was there before.
+    this.#forgetDurable(state.commit.index)
     state.commit = point
-    this.#write({ kind: 'install', point, dropped })
+    const write = this.#write({ kind: 'install', point, dropped })
+    state.unsynced.push({ write, index: point.index })
     const fork = dropped.findIndex(({ index }) => index > point.index)
     if (fork >= 0) this.#undo(point, dropped.slice(fork))
   }

@@ -3,6 +3,8 @@
 /** A copy that shares nothing with `value`. */
 export function copyOf<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
+  // Bytes are handed about and never changed.
+  if (ArrayBuffer.isView(value)) return value
   if (Array.isArray(value)) return value.map(item => copyOf(item) as unknown) as T
   if (value instanceof Map) {
     return new Map([...value].map(([key, item]) => [key, copyOf(item) as unknown])) as T

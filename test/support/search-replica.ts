@@ -212,7 +212,7 @@ export class SearchReplicas {
 }
 
 function wordOf(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return JSON.stringify(value)
 }
 
 /** What nothing depends on any more does not tell states apart: counts of writes, and of ticks. */

@@ -125,7 +125,7 @@ function checkSaid({ disk, volume }: VolumeReplica, message: VolumeMessage<LogEn
     if (disk.promised < message.epoch) throw new Violation('acked without a durable promise')
     const mine = pointAt(volume.history, message.through)
     const onDisk = pointAt(disk.history, message.through)
-    const isBelow = message.through < disk.history.base.index
+    const isBelow = message.through < volume.history.base.index
     if (!isBelow && (onDisk === undefined || onDisk.hash !== mine?.hash)) {
       throw new Violation(`acked ${message.through} before it was durable`)
     }
