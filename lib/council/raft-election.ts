@@ -17,7 +17,6 @@ export function askWhetherElectable<C>(turn: RaftTurn<C>): void {
   const { state, self } = turn
   const config = configOf(state)
   turn.become({ kind: 'preCandidate', votes: new Set([self]) }, 0)
-  if (!config.voters.includes(self)) return
   for (const voter of config.voters) {
     if (voter === self) continue
     turn.send(voter, { kind: 'preVote', term: state.term + 1, last: lastPlace(state) })

@@ -144,6 +144,22 @@ export function configOf<C>({ entries, snapshot }: DurableRaft<C>): RaftConfig {
   return entries.findLast(entry => entry.config !== undefined)?.config ?? snapshot.config
 }
 
+/**
+ * Whether `self` has a vote by any config that may be the decided one.
+ *
+ * One that is on its way out may have the only log that can still win: the others wait for its
+ * decision, which it alone can bring about.
+ */
+export function mayLead<C>(raft: RaftState<C>, self: ReplicaId): boolean {
+  const { entries, snapshot, commit } = raft
+  const decided = commit - snapshot.place.index
+  const before = entries.slice(0, decided).findLast(entry => entry.config !== undefined)
+  const later = entries.slice(decided).map(entry => entry.config)
+  return [before?.config ?? snapshot.config, ...later].some(
+    config => config?.voters.includes(self) === true
+  )
+}
+
 /** Whether a change of the config is in the log and not decided. */
 export function isChanging<C>({ entries, snapshot, commit }: RaftState<C>): boolean {
   return entries

@@ -15,7 +15,7 @@ import { unreachable } from '../util/assert.ts'
 import type { RaftInput, RaftMessage, RaftOutput } from './raft-io.ts'
 import * as election from './raft-election.ts'
 import * as replication from './raft-replication.ts'
-import { configOf, placeAt, type RaftState } from './raft-state.ts'
+import { mayLead, placeAt, type RaftState } from './raft-state.ts'
 import { RaftTurn, type RaftSetup } from './raft-turn.ts'
 
 /** Changes `state` by `input`. @returns what is to be done, in this order */
@@ -88,7 +88,7 @@ function tick<C>(turn: RaftTurn<C>): void {
   state.ticks++
   if (state.role.kind === 'leader') return replication.tickLeader(turn)
   if (state.ticks < state.patience) return
-  if (configOf(state).voters.includes(turn.self)) election.askWhetherElectable(turn)
+  if (mayLead(state, turn.self)) election.askWhetherElectable(turn)
 }
 
 function compact<C>(turn: RaftTurn<C>, index: number, bytes: Buffer): void {

@@ -10,7 +10,7 @@ import type { LeaseRecord } from '../council/lease-record.ts'
 import type { Epoch, Index, ReplicaId } from '../ids.ts'
 import { assert, present } from '../util/assert.ts'
 import { forkOf, pointAt, type LogEntry } from './history.ts'
-import { pushTo, pushToAll, tellCommit, tickFollowers } from './push.ts'
+import { probe, pushToAll, tellCommit, tickFollowers } from './push.ts'
 import type { VolumeMessageOf } from './volume-message.ts'
 import type { CopyRule } from './volume-rules.ts'
 import type { Holding, Progress } from './volume-state.ts'
@@ -84,6 +84,7 @@ export function onAck<E extends LogEntry>(
   progress.commit = Math.max(progress.commit, commit) as Index
   progress.next = Math.max(progress.next, through + 1)
   progress.ticks = 0
+  progress.isProbing = false
 }
 
 export function onMissing<E extends LogEntry>(
@@ -96,10 +97,11 @@ export function onMissing<E extends LogEntry>(
   if (holding?.epoch !== epoch || progress === undefined) return
   const fork = forkOf(turn.state.history, tail)
   progress.commit = Math.max(progress.commit, tail.commit) as Index
-  if (fork < progress.acked) return
+  const isKnown = progress.isProbing && progress.probe === fork + 1
+  if (fork < progress.acked || isKnown) return
   progress.probe = fork + 1
   progress.next = fork + 1
-  pushTo(turn, holding, from, progress)
+  probe(turn, holding, from, progress)
 }
 
 export function setPeers<E extends LogEntry>(
@@ -178,5 +180,12 @@ function proposeResize<E extends LogEntry>(turn: VolumeTurn<E>, holding: Holding
 }
 
 function unknownProgress(begin: Index): Progress {
-  return { acked: 0 as Index, next: begin, probe: begin, commit: 0 as Index, ticks: 0 }
+  return {
+    acked: 0 as Index,
+    next: begin,
+    probe: begin,
+    isProbing: false,
+    commit: 0 as Index,
+    ticks: 0
+  }
 }

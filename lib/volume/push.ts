@@ -28,11 +28,23 @@ export function pushTo<E extends LogEntry>(
   progress: Progress
 ): void {
   const { entriesPerMessageMax } = turn.setup
+  if (progress.isProbing) return
   while (progress.next <= turn.head.index) {
     const inFlight = progress.next - Math.max(progress.acked + 1, progress.probe)
     if (inFlight >= MESSAGES_IN_FLIGHT_MAX * entriesPerMessageMax) return
     if (!sendFrom(turn, holding, peer, progress, entriesPerMessageMax)) return
   }
+}
+
+/** Sends one message from where the follower may be, and waits for what it says. */
+export function probe<E extends LogEntry>(
+  turn: VolumeTurn<E>,
+  holding: Holding,
+  peer: ReplicaId,
+  progress: Progress
+): void {
+  sendFrom(turn, holding, peer, progress, turn.setup.entriesPerMessageMax)
+  progress.isProbing = true
 }
 
 /** Tells those who have all that is to be sent what they may now show. */
@@ -51,7 +63,7 @@ export function tickFollowers<E extends LogEntry>(turn: VolumeTurn<E>, holding: 
     if (isDone || ++progress.ticks < SEND_AGAIN_TICKS) continue
     progress.ticks = 0
     progress.next = progress.acked > 0 ? progress.acked + 1 : progress.probe
-    sendFrom(turn, holding, peer, progress, turn.setup.entriesPerMessageMax)
+    probe(turn, holding, peer, progress)
   }
 }
 
@@ -67,6 +79,7 @@ function sendFrom<E extends LogEntry>(
   if (progress.next <= history.base.index) {
     turn.send(peer, { kind: 'checkpoint', epoch, point: history.base })
     progress.next = history.base.index + 1
+    progress.isProbing = true
     return false
   }
   const previous = present(pointAt(history, progress.next - 1), 'predecessor')

@@ -20,6 +20,8 @@ export interface Progress {
   next: number
   /** Where to send from when nothing has been acked. */
   probe: number
+  /** One message is on its way whose answer decides where to go on; till then there is no other. */
+  isProbing: boolean
   /** How far it knows what is acknowledged. */
   commit: Index
   /** Ticks since it was last heard of, or sent to again. */

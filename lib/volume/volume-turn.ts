@@ -98,6 +98,8 @@ export class VolumeTurn<E extends LogEntry> {
     assert(index >= state.commit.index, `acknowledged history is cut to ${index}`)
     const to = present(pointAt(state.history, index), 'point of a cut')
     const dropped = cutHistory(state.history, index)
+    // Whoever asked what is here has begun without the answer, or somebody after it has.
+    state.waiting = state.waiting.filter(({ output }) => !isSealed(output))
     state.held = Math.min(state.held, index) as Index
     this.#forgetDurable(index)
     this.#write({ kind: 'cut', to, dropped })
@@ -134,7 +136,8 @@ export class VolumeTurn<E extends LogEntry> {
   }
 
   expose(through: Index): void {
-    if (through <= this.state.exposed) return
+    // A checkpoint is shown as a whole, when it is durable.
+    if (through <= this.state.exposed || through < this.state.history.base.index) return
     this.state.exposed = through
     this.emit({ kind: 'exposed', through })
   }
@@ -172,4 +175,8 @@ export class VolumeTurn<E extends LogEntry> {
     this.state.exposed = to.index
     this.emit({ kind: 'undone', to, dropped })
   }
+}
+
+function isSealed<E extends LogEntry>(output: VolumeOutput<E>): boolean {
+  return output.kind === 'send' && output.message.kind === 'sealed'
 }

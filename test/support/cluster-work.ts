@@ -90,7 +90,8 @@ export class ClusterWork {
       case 'park':
         shell.isParked = true
         this.#cluster.after(this.#random.int(40), () =>
-          this.#within(replica, () => {
+          // A program that was stopped goes on where it was.
+          replica.within(() => {
             replica.input(volume, { kind: 'parked', isFree: this.#random.chance(0.9) })
           })
         )
