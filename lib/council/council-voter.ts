@@ -28,7 +28,7 @@ import { stepRaft } from './raft.ts'
 import { TTL_MS } from './session.ts'
 
 /** One tick in time. */
-export const COUNCIL_TICK_MS = 20
+export const COUNCIL_TICK_MS = 50
 const TTL_TICKS = Math.ceil(TTL_MS / COUNCIL_TICK_MS) + 1
 /** Entries after which a snapshot takes their place. */
 const ENTRIES_KEPT_MAX = 4096

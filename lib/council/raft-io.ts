@@ -80,7 +80,7 @@ export type RaftInput<C> =
   | { readonly kind: 'confirm'; readonly token: number }
   /** The state through `index`, which has been applied, may stand for the log. */
   | { readonly kind: 'compact'; readonly index: number; readonly state: Buffer }
-  /** One fiftieth of a second, or what the clock takes for it. */
+  /** Some time has passed: the unit in which elections and rounds are counted. */
   | { readonly kind: 'tick' }
 
 export type RaftOutput<C> =

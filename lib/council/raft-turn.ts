@@ -6,9 +6,9 @@ import type { RaftEntry, RaftMessage, RaftOutput, RaftSnapshot, RaftWrite } from
 import { lastPlace, placeAt, type RaftRole, type RaftState } from './raft-state.ts'
 
 /** Ticks without a leader before an election; each replica draws its own patience above it. */
-export const ELECTION_TICKS = 25
+export const ELECTION_TICKS = 10
 /** Ticks between the rounds of a leader that has nothing to say. */
-export const HEARTBEAT_TICKS = 5
+export const HEARTBEAT_TICKS = 2
 
 export interface RaftSetup {
   readonly self: ReplicaId

@@ -35,10 +35,10 @@ export class ClusterNetwork {
     }
   }
 
-  /** Cuts some replicas off from the others, in one direction or both. */
-  cut(all: readonly ReplicaId[]): void {
-    const side = new Set(all.filter(() => this.#random.chance(0.4)))
-    const isOneWay = this.#random.chance(0.3)
+  /** Cuts one off from the others, or some, in one direction or both. */
+  cut(all: readonly ReplicaId[], one: ReplicaId): void {
+    const side = new Set(all.filter(each => each === one || this.#random.chance(0.15)))
+    const isOneWay = this.#random.chance(0.25)
     for (const from of all) {
       for (const to of all) {
         if (side.has(from) && !side.has(to)) this.#cut.add(`${from} ${to}`)

@@ -46,7 +46,7 @@ export function clusterOptions(seed: number, change: Partial<ClusterOptions> = {
     roles,
     copies: 2,
     volumes: 1 + random.int(3),
-    duration: 4000,
+    duration: random.pick([2000, 5000, 8000]),
     loss: random.pick([0, 0.02, 0.1]),
     duplication: random.pick([0, 0.02, 0.1]),
     delayMax: random.pick([2, 10, 60]),

@@ -6,7 +6,7 @@
 import type { Command, CouncilAnswer, CouncilRequest, Role } from '../../lib/council/command.ts'
 import { CouncilClient, type ClientOutput } from '../../lib/council/council-client.ts'
 import type { CouncilMessage } from '../../lib/council/council-message.ts'
-import { CouncilVoter, type VoterOutput } from '../../lib/council/council-voter.ts'
+import { COUNCIL_TICK_MS, CouncilVoter, type VoterOutput } from '../../lib/council/council-voter.ts'
 import type { RaftMessage, RaftWrite } from '../../lib/council/raft-io.ts'
 import { applyRaftWrite, type DurableRaft } from '../../lib/council/raft-state.ts'
 import type { ReplicaId, VolumeId } from '../../lib/ids.ts'
@@ -46,6 +46,9 @@ export interface ClusterWorld {
   /** Something happened to a volume that others, or programs, take part in. */
   happened(replica: ClusterReplica, volume: VolumeId, event: VolumeEvent): void
 }
+
+/** Ticks of a volume for one of the council. */
+const VOLUME_TICKS = 4
 
 interface Run {
   readonly voter: CouncilVoter
@@ -209,7 +212,7 @@ export class ClusterReplica {
   }
 
   #tick(run: Run): void {
-    this.#world.after(20 / this.#pace, () => {
+    this.#world.after(COUNCIL_TICK_MS / this.#pace, () => {
       if (this.#run !== run) return
       // However long it was stopped, one tick is all that has passed for it.
       if (!this.isPaused) this.#ticked(run)
@@ -227,7 +230,9 @@ export class ClusterReplica {
     }
     run.client.voters = run.voter.state.voters
     this.#obey(run, run.client.tick(now, { servedAt: now, syncingSince: undefined }))
-    for (const volume of this.volumes.keys()) this.input(volume, { kind: 'tick' })
+    for (const volume of this.volumes.keys()) {
+      for (let i = 0; i < VOLUME_TICKS; i++) this.input(volume, { kind: 'tick' })
+    }
   }
 
   #follow(run: Run, outputs: readonly VoterOutput[]): void {

@@ -123,7 +123,7 @@ export class ClusterWork {
   }
 
   #workSoon(replica: ClusterReplica): void {
-    this.#cluster.after(5 + this.#random.int(80), () => {
+    this.#cluster.after(10 + this.#random.int(120), () => {
       this.#within(replica, () => {
         for (const volume of this.#cluster.volumes) this.#work(replica, volume)
       })

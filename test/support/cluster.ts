@@ -151,19 +151,34 @@ export class Cluster implements ClusterWorld {
     return this.now() < this.options.duration
   }
 
+  /** Long enough, often, for sessions to end and others to take over. */
   #cutSoon(random: SimRandom): void {
-    this.after(200 + random.int(1500), () => {
+    this.after(50 + random.int(800), () => {
       if (!this.#isFaulty()) return
-      if (random.chance(0.5)) this.#network.heal()
-      else this.#network.cut(this.replicas.map(({ id }) => id))
-      this.#cutSoon(random)
+      this.#network.cut(
+        this.replicas.map(({ id }) => id),
+        this.#victim(random).id
+      )
+      this.after(random.pick([300, 2600, 3500]) + random.int(500), () => {
+        this.#network.heal()
+        this.#cutSoon(random)
+      })
     })
+  }
+
+  /** Often one that has something to lose. */
+  #victim(random: SimRandom): ClusterReplica {
+    const busy = this.replicas.filter(replica => {
+      const isHolding = this.volumes.some(volume => replica.mayAnswer(volume))
+      return isHolding || replica.voter?.isLeader === true
+    })
+    return random.pick(busy.length > 0 && random.chance(0.7) ? busy : this.replicas)
   }
 
   #crashSoon(random: SimRandom): void {
     this.after(100 + random.int(2000), () => {
       if (!this.#isFaulty()) return
-      const replica = random.pick(this.replicas)
+      const replica = this.#victim(random)
       replica.crash()
       this.after(50 + random.int(1500), () => {
         if (!replica.isUp) replica.start()
@@ -173,11 +188,11 @@ export class Cluster implements ClusterWorld {
   }
 
   #pauseSoon(random: SimRandom): void {
-    this.after(300 + random.int(2000), () => {
+    this.after(50 + random.int(2000), () => {
       if (!this.#isFaulty()) return
-      const replica = random.pick(this.replicas)
+      const replica = this.#victim(random)
       replica.pause()
-      this.after(100 + random.int(4000), () => replica.resume())
+      this.after(random.pick([100, 2200]) + random.int(1500), () => replica.resume())
       this.#pauseSoon(random)
     })
   }
