@@ -37,8 +37,8 @@ export class ClusterNetwork {
 
   /** Cuts one off from the others, or some, in one direction or both. */
   cut(all: readonly ReplicaId[], one: ReplicaId): void {
-    const side = new Set(all.filter(each => each === one || this.#random.chance(0.15)))
-    const isOneWay = this.#random.chance(0.25)
+    const side = new Set(all.filter(each => each === one || this.#random.chance(0.1)))
+    const isOneWay = this.#random.chance(0.2)
     for (const from of all) {
       for (const to of all) {
         if (side.has(from) && !side.has(to)) this.#cut.add(`${from} ${to}`)

@@ -151,18 +151,20 @@ export class Cluster implements ClusterWorld {
     return this.now() < this.options.duration
   }
 
-  /** Long enough, often, for sessions to end and others to take over. */
   #cutSoon(random: SimRandom): void {
-    this.after(50 + random.int(800), () => {
+    this.after(50 + random.int(800), () => this.#cut(random))
+  }
+
+  /** Long enough, often, for sessions to end and others to take over, who may be next. */
+  #cut(random: SimRandom): void {
+    if (!this.#isFaulty()) return
+    const ids = this.replicas.map(({ id }) => id)
+    this.#network.cut(ids, this.#victim(random).id)
+    this.after(random.pick([300, 2600, 3500]) + random.int(500), () => {
       if (!this.#isFaulty()) return
-      this.#network.cut(
-        this.replicas.map(({ id }) => id),
-        this.#victim(random).id
-      )
-      this.after(random.pick([300, 2600, 3500]) + random.int(500), () => {
-        this.#network.heal()
-        this.#cutSoon(random)
-      })
+      this.#network.heal()
+      if (random.chance(0.6)) this.#cut(random)
+      else this.#cutSoon(random)
     })
   }
 
@@ -192,7 +194,12 @@ export class Cluster implements ClusterWorld {
       if (!this.#isFaulty()) return
       const replica = this.#victim(random)
       replica.pause()
-      this.after(random.pick([100, 2200]) + random.int(1500), () => replica.resume())
+      if (random.chance(0.4))
+        this.#network.cut(
+          this.replicas.map(({ id }) => id),
+          replica.id
+        )
+      this.after(random.pick([100, 2600]) + random.int(1500), () => replica.resume())
       this.#pauseSoon(random)
     })
   }
