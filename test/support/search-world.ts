@@ -1,5 +1,5 @@
 /**
- * A world of three replicas, one volume, and a council that is one register: all that can happen
+ * A world of a few replicas, one volume, and a council that is one register: all that can happen
  * next, in any order, with any message late, twice or never.
  *
  * Sessions end at any time, since no clock is trusted with anything that is acknowledged: whoever
@@ -34,7 +34,6 @@ import {
 } from './volume-checker.ts'
 
 const V = 1 as VolumeId
-const REPLICAS = [1, 2, 3].map(replica => replica as ReplicaId)
 
 /** Everything by its number; equal worlds have equal numbers. */
 export interface World {
@@ -47,6 +46,8 @@ export interface World {
 }
 
 export interface SearchBounds extends SearchOptions {
+  /** How many replicas there are; the rule's data set is some of them. */
+  readonly replicas: number
   readonly rule: CopyRule
   readonly epochsMax: number
   readonly valuesMax: number
@@ -70,6 +71,7 @@ export interface Action {
 export class SearchWorlds {
   readonly replicas: SearchReplicas
   readonly #bounds: SearchBounds
+  readonly #all: readonly ReplicaId[]
   readonly #councils = new Interner<CouncilState>()
   readonly #nets = new Interner<readonly number[]>()
   readonly #checked = new Interner<CheckedHistory>()
@@ -77,19 +79,20 @@ export class SearchWorlds {
 
   constructor(bounds: SearchBounds) {
     this.#bounds = bounds
-    this.replicas = new SearchReplicas(REPLICAS.length, bounds)
+    this.#all = Array.from({ length: bounds.replicas }, (_, i) => (i + 1) as ReplicaId)
+    this.replicas = new SearchReplicas(bounds.replicas, bounds)
   }
 
   start(): World {
     const { rule } = this.#bounds
     const state = foundCouncil(
       rule.copies,
-      REPLICAS.map(replica => founderOf(replica))
+      this.#all.map(replica => founderOf(replica))
     )
     const lease = new CouncilFold(state).leaseOf(V) as LeaseRecord
     state.leases.set(V, { ...lease, ...rule })
     return {
-      replicas: REPLICAS.map(replica => this.replicas.startOf(replica)),
+      replicas: this.#all.map(replica => this.replicas.startOf(replica)),
       council: this.#councils.numberOf(state),
       net: this.#nets.numberOf([]),
       checked: this.#checked.numberOf(emptyCheckedHistory()),
@@ -122,7 +125,7 @@ export class SearchWorlds {
         }
         continue
       }
-      for (const replica of REPLICAS) {
+      for (const replica of this.#all) {
         if (message.to !== 0 && message.to !== replica) continue
         if (message.kind === 'volume' && message.from === replica) continue
         if (message.kind === 'lease' && !this.#concerns(world, replica, message)) continue
@@ -135,7 +138,7 @@ export class SearchWorlds {
         }
       }
     }
-    for (const replica of REPLICAS) yield* this.#actionsOf(world, replica)
+    for (const replica of this.#all) yield* this.#actionsOf(world, replica)
   }
 
   *#actionsOf(world: World, self: ReplicaId): Generator<Action> {
@@ -166,7 +169,7 @@ export class SearchWorlds {
     if (phase.handOver !== undefined || phase.resize !== undefined) return
     if (isHandedOver) {
       yield step({ kind: 'giveBack' })
-      for (const other of REPLICAS) {
+      for (const other of this.#all) {
         const asker = state.members.get(other)
         if (other === self || asker === undefined || !asker.isAlive || asker.session === 0) continue
         yield step({ kind: 'ask', from: other, session: asker.session })
@@ -226,7 +229,7 @@ export class SearchWorlds {
     const isIn = dataSet.includes(self)
     const { resizes } = this.#bounds
     if (resizes.length > 0) return true
-    return REPLICAS.every(other => {
+    return this.#all.every(other => {
       return other >= self || isKnown(other) || dataSet.includes(other) !== isIn
     })
   }
