@@ -37,6 +37,9 @@ const IN_CLUSTERS: Record<string, Partial<ClusterOptions>> = {
   }),
   'a follower shows what is not acknowledged': rules({ exposedThrough: durable => durable }),
   'handles stay good when the lease is lost': rules({ poisonedBy: () => undefined }),
+  'a batch is acked for volumes of which it was refused or lacked a predecessor': {
+    countsRefused: true
+  },
   'a leader confirms renewals without asking whether it still leads': {
     raftRules: { isConfirmed: () => true } satisfies RaftRules,
     duration: 12_000

@@ -9,7 +9,7 @@ import type { CouncilMessage } from '../../lib/council/council-message.ts'
 import { COUNCIL_TICK_MS, CouncilVoter, type VoterOutput } from '../../lib/council/council-voter.ts'
 import type { RaftMessage, RaftWrite } from '../../lib/council/raft-io.ts'
 import { applyRaftWrite, type DurableRaft } from '../../lib/council/raft-state.ts'
-import type { ReplicaId, VolumeId } from '../../lib/ids.ts'
+import type { Index, ReplicaId, VolumeId } from '../../lib/ids.ts'
 import { present } from '../../lib/util/assert.ts'
 import type { LogEntry } from '../../lib/volume/history.ts'
 import type { VolumeInput, VolumeProposal } from '../../lib/volume/volume-io.ts'
@@ -171,9 +171,19 @@ export class ClusterReplica {
           return this.#obey(run, run.client.hear(message.message, this.localNow))
         }
         case 'volume':
-          return this.input(message.volume, { kind: 'message', from, message: message.message })
+          this.input(message.volume, { kind: 'message', from, message: message.message })
+          return this.#countRefused(from, message.volume, message.message)
       }
     })
+  }
+
+  /** The broken rule that a batch which was kept is an ack of all that it carried. */
+  #countRefused(from: ReplicaId, volume: VolumeId, message: VolumeMessage<LogEntry>): void {
+    if (!this.#world.options.countsRefused || message.kind !== 'append') return
+    const { epoch, previous, entries, commit } = message
+    const through = (previous.index + entries.length) as Index
+    const ack = { kind: 'ack', epoch, through, commit: commit.index } as const
+    this.#world.send(this.id, from, { kind: 'volume', volume, message: ack })
   }
 
   /** @throws Violation, as everything here does where something must not be */
