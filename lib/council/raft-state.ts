@@ -58,7 +58,7 @@ export interface RaftState<C> extends DurableRaft<C> {
   durable: number
   unsynced: { readonly write: number; index: number }[]
   waiting: { readonly write: number; readonly output: RaftOutput<C> }[]
-  /** Ticks since the leader, or the own election, was heard of; of a leader: since its last round. */
+  /** Ticks since a leader, or the own election, was heard of; of a leader: since its last round. */
   ticks: number
   /** Of a leader: ticks since it last looked whether it is heard. */
   quorumTicks: number

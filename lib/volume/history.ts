@@ -55,7 +55,7 @@ export function pointAt(history: History<LogEntry>, index: number): HistoryPoint
   return entry === undefined ? undefined : pointOf(entry)
 }
 
-/** Whether the history goes through `point`. Of what lies below the base it is taken for granted. */
+/** Whether the history goes through `point`; of one below the base that is taken for granted. */
 export function hasPoint(history: History<LogEntry>, point: HistoryPoint): boolean {
   return point.index < history.base.index || pointAt(history, point.index)?.hash === point.hash
 }

@@ -14,6 +14,8 @@ const REPLAYED = process.env['ROOST_SIM_SEED']
 /** Higher than any of those that are the same each time. */
 const FRESH_FROM = 1_000_000 + (Math.floor(Date.now()) % 1_000_000_000)
 
+const KEYS = ['events', 'time', 'acknowledged', 'epochs'] as const
+
 t.setTimeout(Math.max(300_000, SEEDS * 200))
 
 t.test('replicas keep what they promise, and come right when faults cease', async t => {
@@ -48,8 +50,6 @@ t.test('without faults everything is acknowledged, and nobody loses a lease', as
     t.ok(figures.acknowledged > 0, `seed ${seed}`)
   }
 })
-
-const KEYS = ['events', 'time', 'acknowledged', 'epochs'] as const
 
 function outcomeOf(seed: number): ClusterFigures | string {
   try {

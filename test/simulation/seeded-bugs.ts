@@ -21,6 +21,31 @@ const SEEDS_MAX = 500
 
 t.setTimeout(600_000)
 
+/**
+ * One has written what nobody else has, two has begun an epoch of which nobody else knows, and now
+ * one has the volume again and is asked by three for what came before.
+ */
+const LEFT_BEHIND = [
+  /^1 claims/,
+  /^1 hears .*"lease"/,
+  /^1 .*"sync"/,
+  /^2 hears .*"append"/,
+  /^3 hears .*"append"/,
+  /^1 .*"append","value"/,
+  /^1 .*"sync"/,
+  /^2 claims/,
+  /^2 hears .*"lease".*"epoch":2/,
+  /^3 hears .*"seal"/,
+  /^2 hears .*"sealed"/,
+  /^2 .*"sync"/,
+  /^1 claims/,
+  /^1 hears .*"lease".*"epoch":3/,
+  /^3 hears .*"seal","epoch":3/,
+  /^1 hears .*"sealed","epoch":3/,
+  /^3 hears .*"append","epoch":3/,
+  /^1 hears .*"missing"/
+]
+
 const INDEX_ONLY: Partial<VolumeRules> = { isNewer: (a, b) => a.index > b.index }
 
 const IN_CLUSTERS: Record<string, Partial<ClusterOptions>> = {
@@ -77,6 +102,17 @@ for (const [bug, change] of Object.entries(IN_WALKS)) {
     return t.fail(`not within ${SEEDS_MAX} seeds`)
   })
 }
+
+t.test('noticed in walks from there: copies of older epochs are counted', async t => {
+  const rules: VolumeRules = { ...VOLUME_RULES, countsFrom: () => 1 as Index }
+  const change = { epochsMax: 4, valuesMax: 1, crashesMax: 0, resizes: [], isHandedOver: false }
+  const walker = new Walker({ ...BOUNDS, ...change, rules }, isFinding)
+  for (let seed = 1; seed <= SEEDS_MAX; seed++) {
+    const violation = walker.walk(seed, 80, LEFT_BEHIND)
+    if (violation !== undefined) return t.pass(`seed ${seed}: ${violation.why.slice(-200)}`)
+  }
+  return t.fail(`not within ${SEEDS_MAX} seeds`)
+})
 
 t.test('the walks find nothing where no rule is broken', async t => {
   const walker = new Walker(BOUNDS, isFinding)

@@ -1,4 +1,4 @@
-/** A network that delays, loses, repeats and reorders, and of which links are cut, one way or both. */
+/** A network that delays, loses, repeats and reorders, and whose links are cut, one way or both. */
 
 import type { ReplicaId } from '../../lib/ids.ts'
 import type { ClusterOptions } from './cluster-options.ts'

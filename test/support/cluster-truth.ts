@@ -5,7 +5,7 @@ import { CouncilFold } from '../../lib/council/council-fold.ts'
 import { memberOfSession, type CouncilState } from '../../lib/council/council-state.ts'
 import type { LeaseRecord } from '../../lib/council/lease-record.ts'
 import type { RaftEntry } from '../../lib/council/raft-io.ts'
-import { lastPlace, placeAt, type RaftState } from '../../lib/council/raft-state.ts'
+import { placeAt, type RaftState } from '../../lib/council/raft-state.ts'
 import type { Epoch, ReplicaId, VolumeId } from '../../lib/ids.ts'
 import { checkEvent, emptyCheckedHistory, type CheckedHistory } from './volume-checker.ts'
 import { Violation, type VolumeEvent } from './volume-replica.ts'
@@ -59,8 +59,8 @@ export class ClusterTruth {
     if (other !== undefined) throw new Violation(`two leaders in term ${raft.term}`)
     this.#leaders.set(raft.term, self)
     const last = this.#decided.at(-1)
-    const isComplete = last === undefined || placeAt(raft, last.index)?.term === last.term
-    if (!isComplete && lastPlace(raft).term >= (last?.term ?? 0)) {
+    if (last === undefined || raft.term < last.term) return
+    if (placeAt(raft, last.index)?.term !== last.term) {
       throw new Violation(`the leader of term ${raft.term} lacks what was decided`)
     }
   }

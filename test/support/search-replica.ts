@@ -85,7 +85,8 @@ export class SearchReplicas {
   }
 
   step(self: number, state: number, input: SearchInput): LocalStep {
-    const name = `${self} ${state} ${input.kind} ${Object.values(input).slice(1).map(wordOf).join()}`
+    const details = Object.values(input).slice(1).map(wordOf).join()
+    const name = `${self} ${state} ${input.kind} ${details}`
     let step = this.#steps.get(name)
     if (step === undefined) this.#steps.set(name, (step = this.#take(self, state, input)))
     return step

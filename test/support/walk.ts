@@ -1,7 +1,7 @@
 /** Goes a random way through the worlds of a search, far further than a search gets. */
 
 import type { SearchResult } from './search.ts'
-import { SearchWorlds, type Action, type SearchBounds } from './search-world.ts'
+import { SearchWorlds, type Action, type SearchBounds, type World } from './search-world.ts'
 import { SimRandom } from './sim-random.ts'
 
 /** Worlds of one set of bounds; what one walk has computed the next one uses. */
@@ -14,7 +14,8 @@ export class Walker {
     this.#isFinding = isFinding
   }
 
-  walk(seed: number, steps: number): SearchResult['violation'] {
+  /** @param prelude names of what happens first, the first match of each */
+  walk(seed: number, steps: number, prelude: readonly RegExp[] = []): SearchResult['violation'] {
     const random = new SimRandom(seed)
     const trace: string[] = []
     /** When each message was first there, and how often it was heard. */
@@ -27,11 +28,12 @@ export class Walker {
       const isRare = RARE.has(kind) && random.chance(0.6)
       weightOf.set(kind as Action['kind'], isRare ? 0 : weight * (0.3 + 2 * random.next()))
     }
-    let world = this.#worlds.start()
+    let world = this.#after(prelude)
     let cutOff = 0
     const isCutting = random.chance(0.7)
+    const cutting = random.pick([0.05, 0.1, 0.25])
     for (let step = 0; step < steps; step++) {
-      if (random.chance(0.06)) cutOff = isCutting ? random.int(4) : 0
+      if (random.chance(cutting)) cutOff = isCutting ? random.int(4) : 0
       const actions = [...this.#worlds.actions(world)]
       const weights = actions.map(({ name, kind, message, between = [] }) => {
         const weight = weightOf.get(kind) ?? 0
@@ -57,6 +59,16 @@ export class Walker {
       }
     }
     return undefined
+  }
+
+  #after(prelude: readonly RegExp[]): World {
+    let world = this.#worlds.start()
+    for (const pattern of prelude) {
+      const action = [...this.#worlds.actions(world)].find(({ name }) => pattern.test(name))
+      if (action === undefined) throw new Error(`nothing is ${pattern.source}`)
+      world = action.take()
+    }
+    return world
   }
 }
 
