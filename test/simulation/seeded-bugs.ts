@@ -117,8 +117,10 @@ t.test('noticed in walks from there: copies of older epochs are counted', async 
 t.test('the walks find nothing where no rule is broken', async t => {
   const walker = new Walker(BOUNDS, isFinding)
   for (let seed = 1; seed <= 200; seed++) {
-    const violation = walker.walk(seed, 200)
-    if (violation !== undefined) t.fail(`seed ${seed}: ${violation.why}`, violation)
+    for (const prelude of [[], LEFT_BEHIND]) {
+      const violation = walker.walk(seed, 200, prelude)
+      if (violation !== undefined) t.fail(`seed ${seed}: ${violation.why}`, violation)
+    }
   }
 })
 
