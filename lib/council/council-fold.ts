@@ -23,6 +23,7 @@ type CommandOf<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>
 
 export class CouncilFold {
   readonly #state: CouncilState
+  #changed: VolumeId[] = []
 
   /** Takes the state over. */
   constructor(state: CouncilState) {
@@ -32,6 +33,11 @@ export class CouncilFold {
   /** As it is now; it changes with the next request. */
   get state(): Readonly<CouncilState> {
     return this.#state
+  }
+
+  /** Volumes whose record the last request changed. */
+  get changed(): readonly VolumeId[] {
+    return this.#changed
   }
 
   /** What holds for a volume now; one that nobody ever claimed has an empty history. */
@@ -44,6 +50,7 @@ export class CouncilFold {
   }
 
   apply({ session, number, settled, command }: CouncilRequest): CouncilAnswer {
+    this.#changed = []
     if (session === 0) return this.#do(0, command)
     if (!isAlive(this.#state, session)) return refused('sessionEnded')
     const { requests } = this.#state
@@ -77,7 +84,7 @@ export class CouncilFold {
         return this.#each(command.volumes, ({ volume, epoch, base }) => {
           const lease = this.#held(by, volume, epoch)
           if (lease === undefined) return false
-          this.#state.leases.set(volume, { ...lease, holder: 0, base, handed: undefined })
+          this.#set(volume, { ...lease, holder: 0, base, handed: undefined })
           return true
         })
       case 'resize':
@@ -200,13 +207,13 @@ export class CouncilFold {
 
   /** A base is for one holder: whoever comes after it has to ask, or to be handed another. */
   #change(volume: VolumeId, lease: LeaseRecord, change: LeaseChange): void {
-    this.#state.leases.set(volume, {
-      ...lease,
-      base: undefined,
-      handed: undefined,
-      ...change,
-      epoch: (lease.epoch + 1) as Epoch
-    })
+    const epoch = (lease.epoch + 1) as Epoch
+    this.#set(volume, { ...lease, base: undefined, handed: undefined, ...change, epoch })
+  }
+
+  #set(volume: VolumeId, lease: LeaseRecord): void {
+    this.#state.leases.set(volume, lease)
+    this.#changed.push(volume)
   }
 
   #isDataSet(dataSet: readonly ReplicaId[], copies: number): boolean {

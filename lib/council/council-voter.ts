@@ -171,7 +171,6 @@ export class CouncilVoter {
   #apply({ term, index, command, config }: RaftEntry<CouncilRequest>): void {
     if (config !== undefined) this.#fold.setVoters(config.voters)
     if (command === undefined) return
-    const before = new Map(this.state.leases)
     const answer = this.#fold.apply(command)
     const asker = this.#askers.get(index)
     this.#askers.delete(index)
@@ -183,9 +182,8 @@ export class CouncilVoter {
       this.#outputs.push({ kind: 'changed', volumes: 'all' })
       return
     }
-    const volumes = [...this.state.leases].filter(([v, lease]) => before.get(v) !== lease)
-    if (volumes.length === 0) return
-    this.#outputs.push({ kind: 'changed', volumes: volumes.map(([volume]) => volume) })
+    const { changed } = this.#fold
+    if (changed.length > 0) this.#outputs.push({ kind: 'changed', volumes: changed })
   }
 
   #restore(snapshot: RaftSnapshot): void {
@@ -209,7 +207,8 @@ export class CouncilVoter {
       case 'request':
         return this.#propose(asker, message.request)
       case 'renew':
-        if (this.#ending.has(message.session) || !isAlive(this.state, message.session)) {
+        // Whether it is alive is known for certain only when the question is confirmed.
+        if (this.#ending.has(message.session)) {
           return this.#send(asker, { kind: 'renewed', id: asker.id, isAlive: false })
         }
         return this.#ask({ ...asker, about: message.session, volume: 0 as VolumeId })

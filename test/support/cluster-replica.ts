@@ -159,7 +159,7 @@ export class ClusterReplica {
     })
   }
 
-  hear(from: ReplicaId, { ...message }: ClusterMessage): void {
+  hear(from: ReplicaId, message: ClusterMessage): void {
     this.within(() => {
       const run = present(this.#run, 'run')
       switch (message.kind) {

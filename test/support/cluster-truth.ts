@@ -2,7 +2,7 @@
 
 import type { CouncilRequest } from '../../lib/council/command.ts'
 import { CouncilFold } from '../../lib/council/council-fold.ts'
-import { memberOfSession, type CouncilState } from '../../lib/council/council-state.ts'
+import type { CouncilState } from '../../lib/council/council-state.ts'
 import type { LeaseRecord } from '../../lib/council/lease-record.ts'
 import type { RaftEntry } from '../../lib/council/raft-io.ts'
 import { placeAt, type RaftState } from '../../lib/council/raft-state.ts'
@@ -21,10 +21,6 @@ export class ClusterTruth {
 
   constructor(state: CouncilState) {
     this.#fold = new CouncilFold(state)
-  }
-
-  get decided(): number {
-    return this.#decided.length
   }
 
   volume(volume: VolumeId): CheckedHistory {
@@ -97,11 +93,5 @@ export class ClusterTruth {
         throw new Violation(`the epoch of ${volume} went from ${old.epoch} to ${lease.epoch}`)
       }
     }
-  }
-
-  /** Where the holder's session is, by all that is decided. */
-  holder(volume: VolumeId): ReplicaId | undefined {
-    const session = this.lease(volume)?.holder ?? 0
-    return session === 0 ? undefined : memberOfSession(this.#fold.state, session)?.replica
   }
 }

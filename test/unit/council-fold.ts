@@ -28,9 +28,11 @@ t.test('a claim hands the base over once, and raises the epoch by one', async t 
   const [a, b] = [new CouncilAsker(fold, 1), new CouncilAsker(fold, 2)]
   t.same(a.claim(V, 0), DONE)
   t.match(fold.leaseOf(V), { epoch: 1, holder: a.session, handed: EMPTY_HISTORY })
+  t.same(fold.changed, [V])
   t.equal(fold.leaseOf(V)?.base, undefined)
   t.same(b.claim(V, 1), NOT_FOR_V, 'the holder lives')
   t.same(b.claim(V, 0), NOT_FOR_V, 'the epoch is over')
+  t.same(fold.changed, [])
   t.same(anonymous(fold, { kind: 'end', ended: a.session }), DONE)
   t.same(b.claim(V, 1), DONE)
   t.match(fold.leaseOf(V), { epoch: 2, holder: b.session })
