@@ -76,3 +76,9 @@ export function reviveLoaded(answer: Loaded): Loaded {
   answer.record.hash = Buffer.from(buffer, byteOffset, length)
   return answer
 }
+
+/** What of an answer can be handed over to the other thread without a copy. */
+export function transferablesOf(answer: Loaded): ArrayBuffer[] {
+  const isOwn = answer.kind === 'listing' || answer.kind === 'inodes'
+  return isOwn ? [answer.records.buffer as ArrayBuffer] : []
+}

@@ -17,6 +17,7 @@ import type {
   ServingMode,
   ToFuseThread
 } from '../fuse/thread-messages.ts'
+import { transferablesOf } from '../fuse/thread-messages.ts'
 import { WakeEvent } from '../io/wake-event.ts'
 import { ownIds } from '../io/fuse-device.ts'
 import type { Logger } from '../io/logger.ts'
@@ -68,7 +69,7 @@ export class Serving extends Resource {
       this.#tell({ type: 'applied', position })
     })
     this.#answerer = new LoadAnswerer(keeper, logger, answer => {
-      this.#tell({ type: 'loaded', answer })
+      this.#tell({ type: 'loaded', answer }, transferablesOf(answer))
     })
   }
 
@@ -179,9 +180,9 @@ export class Serving extends Resource {
     while (progress.state === 'running' && progress.durable < progress.requested) await delay(1)
   }
 
-  #tell(message: ToFuseThread): void {
+  #tell(message: ToFuseThread, handedOver: readonly ArrayBuffer[] = []): void {
     if (this.#hasEnded) return
-    this.#fuse?.postMessage(message)
+    this.#fuse?.postMessage(message, handedOver)
     this.#wake?.tell()
   }
 

@@ -8,6 +8,8 @@ import type { MicroSizes } from './micro-operations.ts'
 export const TARGET_NAMES = ['ext4', 'fuse-native', 'roost'] as const
 export type TargetName = (typeof TARGET_NAMES)[number]
 
+const PARTS = ['micro', 'deliveries', 'memory'] as const
+
 export interface BenchOptions {
   readonly targets: readonly TargetName[]
   readonly parts: readonly string[]
@@ -20,6 +22,10 @@ export interface BenchOptions {
   /** Each figure is the median of so many runs, which take turns between the targets. */
   readonly rounds: number
   readonly micro: MicroSizes
+  /** Files of the store whose daemon's memory is looked at. */
+  readonly files: number
+  /** Where that store is or shall be, to be used again; else it is made anew each time. */
+  readonly store: string | undefined
   /** Where all data lies side by side, unless it is the system's temporary directory. */
   readonly directory: string | undefined
   /** Where the JSON goes besides the terminal. */
@@ -45,12 +51,14 @@ const QUICK: MicroSizes = {
 export const USAGE = `npm run bench -- [options]
   --quick             tiny sizes, to see that everything runs
   --targets LIST      of ext4,fuse-native,roost
-  --parts LIST        of micro,deliveries
+  --parts LIST        of micro,deliveries,memory
   --formats LIST      of maildir,sdbox,mdbox
   --clients LIST      numbers of LMTP clients (1,8)
   --messages N        deliveries of each run with one client (400)
   --warm-up N         deliveries before each of those runs (1000)
   --rounds N          runs behind each figure (3)
+  --files N           files of the store whose memory is measured (1000000)
+  --store DIR         where that store lies or is to be kept, for another run
   --directory DIR     where all data lies, instead of the temporary directory
   --json FILE         also write the JSON there`
 
@@ -61,25 +69,29 @@ export function benchOptionsOf(args: string[]): BenchOptions {
     options: {
       quick: { type: 'boolean', default: false },
       targets: { type: 'string', default: TARGET_NAMES.join() },
-      parts: { type: 'string', default: 'micro,deliveries' },
+      parts: { type: 'string', default: PARTS.join() },
       formats: { type: 'string', default: 'maildir,sdbox,mdbox' },
       clients: { type: 'string', default: '1,8' },
       messages: { type: 'string' },
       'warm-up': { type: 'string' },
       rounds: { type: 'string' },
+      files: { type: 'string' },
+      store: { type: 'string' },
       directory: { type: 'string' },
       json: { type: 'string' }
     }
   })
   return {
     targets: listOf(values.targets, TARGET_NAMES),
-    parts: listOf(values.parts, ['micro', 'deliveries']),
+    parts: listOf(values.parts, PARTS),
     formats: listOf(values.formats, ['maildir', 'sdbox', 'mdbox']),
     clients: values.clients.split(',').map(countOf),
     messages: countOf(values.messages ?? (values.quick ? '10' : '400')),
     warmUp: countOf(values['warm-up'] ?? (values.quick ? '10' : '1000')),
     rounds: countOf(values.rounds ?? (values.quick ? '1' : '3')),
     micro: values.quick ? QUICK : FULL,
+    files: countOf(values.files ?? (values.quick ? '2000' : '1000000')),
+    store: values.store,
     directory: values.directory,
     jsonFile: values.json
   }

@@ -4,6 +4,7 @@ import { cpus, release } from 'node:os'
 import type { TargetName } from './bench-options.ts'
 import type { RequestCounts } from './bench-target.ts'
 import type { DeliveryResult } from './deliveries.ts'
+import type { MemoryRow } from './memory.ts'
 import type { MicroResult } from './micro.ts'
 import { roundTripsOf } from './round-trips.ts'
 
@@ -33,9 +34,12 @@ export interface BenchReport {
   readonly messages: number
   readonly micro: readonly MicroRow[]
   readonly deliveries: readonly DeliveryRow[]
+  /** Of Roost alone, with so many files. */
+  readonly files: number
+  readonly memory: readonly MemoryRow[]
 }
 
-export type BenchFigures = Pick<BenchReport, 'rounds' | 'messages' | 'micro' | 'deliveries'>
+export type BenchFigures = Omit<BenchReport, 'node' | 'kernel' | 'processors'>
 
 export function reportOf(figures: BenchFigures): BenchReport {
   return { node: process.version, kernel: release(), processors: cpus().length, ...figures }
@@ -63,6 +67,12 @@ export function renderReport(report: BenchReport, targets: readonly TargetName[]
     sections.push('LMTP deliveries per second (8 KB)\n', deliveryTable(report, targets))
     sections.push('CPU milliseconds per delivery, and the filesystem process of it alone\n')
     sections.push(cpuTable(report, targets))
+  }
+  if (report.memory.length > 0) {
+    sections.push(
+      `Memory of Roost with ${String(report.files)} files, in MB\n`,
+      memoryTable(report)
+    )
   }
   const roundTrips = roundTripTable(report)
   if (roundTrips !== '') sections.push('Requests to Roost for each, by opcode\n', roundTrips)
@@ -108,6 +118,26 @@ function cpuTable({ deliveries }: BenchReport, targets: readonly TargetName[]): 
     })
   ])
   return table([['', ...targets.flatMap(name => [name, 'of it'])], ...rows])
+}
+
+function memoryTable({ memory }: BenchReport): string {
+  const heads = [
+    'after',
+    'seconds',
+    'resident',
+    'anonymous',
+    'of files',
+    'peak',
+    'counted',
+    'inodes'
+  ]
+  const rows = memory.map(row => [
+    row.after,
+    row.seconds.toFixed(1),
+    ...[row.rssMb, row.anonMb, row.fileMb, row.peakMb, row.metadataMb].map(mb => mb.toFixed(0)),
+    String(row.inodes)
+  ])
+  return table([heads, ...rows])
 }
 
 function labelOf({ format, clients }: DeliveryRow): string {

@@ -1,6 +1,6 @@
 /**
  * The benchmark: the same work on ext4, on Roost and on a filesystem in memory behind
- * `fuse-native`, side by side on one disk and taking turns.
+ * `fuse-native`, side by side on one disk and taking turns; and the memory of Roost alone.
  *
  * It prints tables and then the same as JSON. See `USAGE` for what can be chosen.
  */
@@ -17,6 +17,7 @@ import {
 } from './bench-report.ts'
 import { openTarget, type BenchTarget } from './bench-target.ts'
 import { measureDeliveries, type DeliveryResult } from './deliveries.ts'
+import { measureMemory } from './memory.ts'
 import { measureMicro, type MicroResult } from './micro.ts'
 
 type Results<Result> = Map<TargetName, Result[]>
@@ -33,7 +34,9 @@ async function main(): Promise<void> {
     process.once(signal, () => void stopAll(targets).finally(() => process.exit(1)))
   }
   try {
-    for (const name of options.targets) targets.push(await openTarget(name))
+    if (options.parts.some(part => part !== 'memory')) {
+      for (const name of options.targets) targets.push(await openTarget(name))
+    }
     await measure(options, targets)
   } finally {
     await stopAll(targets)
@@ -49,8 +52,9 @@ async function measure(options: BenchOptions, targets: readonly BenchTarget[]): 
   const deliveries = options.parts.includes('deliveries')
     ? await deliveryRows(options, targets)
     : []
-  const { rounds, messages } = options
-  const report = reportOf({ rounds, messages, micro, deliveries })
+  const { rounds, messages, files, store } = options
+  const memory = options.parts.includes('memory') ? await measureMemory(files, store) : []
+  const report = reportOf({ rounds, messages, micro, deliveries, files, memory })
   const json = JSON.stringify(report)
   process.stdout.write(`${renderReport(report, options.targets)}\n${json}\n`)
   if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${json}\n`)

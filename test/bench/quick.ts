@@ -17,9 +17,11 @@ t.test('the benchmark measures all three filesystems and prints tables and JSON'
   const { stdout } = await promisify(execFile)(process.execPath, ARGS, options)
   t.match(stdout, 'Single operations per second')
   t.match(stdout, 'LMTP deliveries per second')
+  t.match(stdout, 'Memory of Roost with 2000 files')
   const report = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as BenchReport
   t.equal(report.micro.length, 8)
   t.equal(report.deliveries.length, 6)
+  t.equal(report.memory.length, 4)
   for (const { targets, ratios } of [...report.micro, ...report.deliveries]) {
     t.strictSame(Object.keys(targets), ['ext4', 'fuse-native', 'roost'])
     t.strictSame(Object.keys(ratios), ['ext4', 'fuse-native'])
