@@ -32,6 +32,12 @@ import { LoadAnswerer } from './load-answerer.ts'
 import { cacheShareOf, type Tuning } from './tuning.ts'
 import type { SyncThreadInput, SyncThreadMessage } from './sync-thread.ts'
 
+/**
+ * Of each thread. Far more than any needs; but V8 lets a heap grow to the double only, and not to
+ * fourfold, before it clears it up, if it may not become larger than this.
+ */
+const HEAP_LIMITS = { maxOldGenerationSizeMb: 2000, maxYoungGenerationSizeMb: 24 }
+
 export interface ServingOptions {
   readonly keeper: Keeper
   readonly directory: string
@@ -248,5 +254,5 @@ export class Serving extends Resource {
 /** Starts the thread whose module lies at `path`, which has the ending that this one has. */
 function startThread(path: string, input: object): Worker {
   const url = new URL(`${path}${extname(import.meta.url)}`, import.meta.url)
-  return new Worker(present(url, 'thread'), { workerData: input })
+  return new Worker(present(url, 'thread'), { workerData: input, resourceLimits: HEAP_LIMITS })
 }

@@ -28,6 +28,8 @@ import { PackedInodes, type Generation } from './packed-inodes.ts'
 const NODE_BYTES = 700
 /** Part of the limit for what was used only when it came. */
 const FRESH_SHARE = 1 / 4
+/** And part of it for nodes among that: packed they take an eighth. */
+const LOOSE_SHARE = 1 / 16
 /** Nodes that one call of `shed` looks at, at the most: some hundred microseconds. */
 const SHED_STEP_MAX = 4096
 /** At least: far beyond the limit it is more, for a listing brings a thousand names at once. */
@@ -47,6 +49,7 @@ export class NodeTable {
   #passed = 0
   /** What kept nodes took when they were last looked at. */
   #keptBytes = 0
+  #keptNodes = 0
   /** What nodes and names take. */
   readonly use: MemoryUse = { bytes: 0 }
 
@@ -107,6 +110,7 @@ export class NodeTable {
   delete(node: Node): void {
     if (!this.#nodes.delete(node.attr.ino)) return
     this.use.bytes -= NODE_BYTES
+    if (node.keptBytes > 0) this.#keptNodes--
     this.#keptBytes -= node.keptBytes
     node.keptBytes = 0
     node.directory?.dispose()
@@ -158,12 +162,17 @@ export class NodeTable {
   }
 
   get #isOver(): boolean {
-    return this.bytes > this.#bytesMax || this.#isFreshOver
+    return this.bytes > this.#bytesMax || this.#isFreshOver || this.#isLooseOver
   }
 
   get #isFreshOver(): boolean {
     const fresh = this.use.bytes - this.#keptBytes + this.#packed.bytesOf('fresh')
     return fresh > this.#bytesMax * FRESH_SHARE
+  }
+
+  get #isLooseOver(): boolean {
+    const loose = this.#nodes.size - this.#keptNodes
+    return loose * NODE_BYTES > this.#bytesMax * LOOSE_SHARE
   }
 
   /** Twice round and no more: the first time only takes away the marks of use. */
@@ -174,8 +183,9 @@ export class NodeTable {
   /** Which packed records can be cleared for what is too much. */
   get #pagesToShed(): Generation | undefined {
     const [fresh, kept] = [this.#packed.bytesOf('fresh'), this.#packed.bytesOf('kept')]
-    if (fresh > 0 && (this.#isFreshOver || kept === 0)) return 'fresh'
-    return kept > 0 && this.bytes > this.#bytesMax ? 'kept' : undefined
+    if (fresh > 0 && this.#isFreshOver) return 'fresh'
+    if (this.bytes <= this.#bytesMax || fresh + kept === 0) return undefined
+    return kept > 0 ? 'kept' : 'fresh'
   }
 
   #moveHand(applied: Position, leave: (node: Node) => void): void {
@@ -191,13 +201,20 @@ export class NodeTable {
       if (node.seen) this.#keep(node)
       node.seen = true
       node.directory?.pack()
-    } else if (canLeave(node, applied) && (node.keptBytes === 0 || this.bytes > this.#bytesMax)) {
+    } else if (this.#mayLeave(node) && canLeave(node, applied)) {
       this.#shedOne(node, leave)
     }
   }
 
+  /** Whether its leaving is of use: what is kept stays within the limit, as do names. */
+  #mayLeave({ keptBytes, directory }: Node): boolean {
+    if (this.bytes > this.#bytesMax) return true
+    return keptBytes === 0 && (directory === undefined || this.#isFreshOver)
+  }
+
   /** It counts as kept, with what it takes now. */
   #keep(node: Node): void {
+    if (node.keptBytes === 0) this.#keptNodes++
     this.#keptBytes -= node.keptBytes
     node.keptBytes = NODE_BYTES + (node.directory?.bytes ?? 0)
     this.#keptBytes += node.keptBytes
