@@ -27,7 +27,7 @@ import { PackedInodes, type Generation } from './packed-inodes.ts'
 /** What a node takes with its attributes and its place in tables: measured with a million. */
 const NODE_BYTES = 700
 /** Part of the limit for what was used only when it came. */
-const FRESH_SHARE = 1 / 4
+const FRESH_SHARE = 1 / 8
 /** And part of it for nodes among that: packed they take an eighth. */
 const LOOSE_SHARE = 1 / 16
 /** Nodes that one call of `shed` looks at, at the most: some hundred microseconds. */

@@ -65,7 +65,10 @@ class Pair {
 
   compareNames(): void {
     if (this.directory.size !== this.model.size) throw new Error('another size')
-    for (const name of [...this.model.keys(), ...Array.from({ length: NAMES }, (_, n) => nameOf(n))])
+    for (const name of [
+      ...this.model.keys(),
+      ...Array.from({ length: NAMES }, (_, n) => nameOf(n))
+    ])
       if (JSON.stringify(this.directory.get(name)) !== JSON.stringify(this.model.get(name)))
         throw new Error(`${name} is another`)
   }
