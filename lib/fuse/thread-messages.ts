@@ -77,8 +77,15 @@ export function reviveLoaded(answer: Loaded): Loaded {
   return answer
 }
 
-/** What of an answer can be handed over to the other thread without a copy. */
+/** What of an answer nobody else has: it moves to the other thread, which spares copying it. */
 export function transferablesOf(answer: Loaded): ArrayBuffer[] {
-  const isOwn = answer.kind === 'listing' || answer.kind === 'inodes'
-  return isOwn ? [answer.records.buffer as ArrayBuffer] : []
+  switch (answer.kind) {
+    case 'listing':
+    case 'inodes':
+      return [answer.records.buffer as ArrayBuffer]
+    case 'blob':
+      return [answer.bytes.buffer as ArrayBuffer]
+    default:
+      return []
+  }
 }

@@ -29,7 +29,7 @@ import { present } from '../util/assert.ts'
 import { Resource } from '../util/resource.ts'
 import { ApplyLoop } from './apply-loop.ts'
 import { LoadAnswerer } from './load-answerer.ts'
-import { cacheShareOf, type Tuning } from './tuning.ts'
+import type { Tuning } from './tuning.ts'
 import type { SyncThreadInput, SyncThreadMessage } from './sync-thread.ts'
 
 /**
@@ -143,7 +143,7 @@ export class Serving extends Resource {
       cacheLimits: {
         metadataBytes: tuning.metadataBytes,
         contentBytes: tuning.contentBytes,
-        blobBytes: cacheShareOf(tuning.bodyBytes)
+        blobBytes: tuning.bodyBytes
       },
       syncAfterMs: tuning.syncAfterMs,
       owner: ownIds(),

@@ -34,8 +34,3 @@ export const DEFAULT_TUNING: Tuning = {
   gatherBytes: 8 * MIB,
   checkpointBytes: 64 * MIB
 }
-
-/** Two threads keep bodies in memory: the one that answers, and the one that reads the disk. */
-export function cacheShareOf(bodyBytes: number): number {
-  return bodyBytes / 2
-}

@@ -145,7 +145,6 @@ export class NodeTable {
    * @param leave is told of each node that goes
    */
   shed(applied: Position, leave: (node: Node) => void): void {
-    if (!this.isSheddable) return
     const excess = Math.ceil((this.bytes - this.#bytesMax) / NODE_BYTES)
     let steps = Math.min(Math.max(2 * excess, SHED_STEP_MIN), SHED_STEP_MAX)
     while (steps > 0 && this.isSheddable) {
