@@ -18,7 +18,7 @@ export interface MemoryUse {
   bytes: number
 }
 
-/** A place in the order of the names that are not packed; `dirent` is undefined when it has gone. */
+/** A place in the order of names that are not packed; `dirent` is undefined when it has gone. */
 interface Slot {
   readonly name: string
   readonly cookie: Index
