@@ -154,7 +154,17 @@ export class Directory {
    * The caller has made sure that the directory is complete.
    */
   list(cookie: number, take: (entry: NamedDirent) => boolean): void {
-    for (const entry of this.#behind(cookie)) if (!take(entry)) return
+    const packed = this.#packed
+    let place = packed?.placeBehind(cookie)
+    for (let at = this.#slotBehind(cookie); at < this.#order.length; at++) {
+      const { name, cookie: next, dirent } = this.#order[at] as Slot
+      if (place !== undefined) {
+        place = packed?.list(place, next, take)
+        if (place === undefined) return
+      }
+      if (dirent !== undefined && !take({ name, dirent })) return
+    }
+    if (place !== undefined) packed?.list(place, Infinity, take)
   }
 
   /** Packs the names that came since the listing, where there are many. For a quiet moment. */
@@ -162,25 +172,10 @@ export class Directory {
     if (!this.#complete) return
     const packed = this.#packed?.size ?? 0
     const waste = this.#names.size + (this.#packed?.places ?? 0) - packed
-    if (waste > LOOSE_MAX && waste > packed / 4) this.#pack(PackedNames.of(this.#behind(0)))
-  }
-
-  /** The names behind `cookie`, packed or not, in order. */
-  *#behind(cookie: number): Generator<NamedDirent> {
-    const packed = this.#packed?.behind(cookie)
-    let next = packed?.next()
-    for (let at = this.#slotBehind(cookie); at < this.#order.length; at++) {
-      const slot = this.#order[at] as Slot
-      for (
-        ;
-        next?.done === false && next.value.dirent.cookie < slot.cookie;
-        next = packed?.next()
-      ) {
-        yield next.value
-      }
-      if (slot.dirent !== undefined) yield { name: slot.name, dirent: slot.dirent }
-    }
-    for (; next?.done === false; next = packed?.next()) yield next.value
+    if (waste <= LOOSE_MAX || waste <= packed / 4) return
+    const names: NamedDirent[] = []
+    this.list(0, entry => names.push(entry) > 0)
+    this.#pack(PackedNames.of(names))
   }
 
   #put(name: string, dirent: Dirent): void {
@@ -228,7 +223,10 @@ export class Directory {
       this.#packed = packed
       this.#take(packed.bytes)
     } else {
-      for (const { name, dirent } of packed.behind(0)) this.#put(name, dirent)
+      packed.list(0, Infinity, ({ name, dirent }) => {
+        this.#put(name, dirent)
+        return true
+      })
     }
     this.#order = Array.from(this.#names, ([name, dirent]) => {
       return { name, cookie: dirent.cookie, dirent }

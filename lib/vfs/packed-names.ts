@@ -37,9 +37,9 @@ export class PackedNames {
   }
 
   /** Packs names, which are given in the order of their cookies. */
-  static of(names: Iterable<NamedDirent>): PackedNames {
+  static of(names: readonly NamedDirent[]): PackedNames {
     return new PackedNames(
-      Buffer.concat(Array.from(names, ({ name, dirent }) => encodeListed(name, dirent)))
+      Buffer.concat(names.map(({ name, dirent }) => encodeListed(name, dirent)))
     )
   }
 
@@ -72,26 +72,36 @@ export class PackedNames {
     return true
   }
 
-  /** The names behind `cookie`, in order. */
-  *behind(cookie: number): Generator<NamedDirent> {
-    for (let place = this.#placeBehind(cookie); place < this.#offsets.length; place++) {
-      const start = this.#startOf(place)
-      if (this.#bytes.readUInt32LE(start + LISTED.TYPE) === 0) continue
-      const from = start + LISTED.NAME
-      const name = this.#bytes.toString('latin1', from, from + this.#lengthAt(start))
-      yield { name, dirent: this.#direntAt(place) }
-    }
-  }
-
   /** The first place whose cookie is greater. */
-  #placeBehind(cookie: number): number {
+  placeBehind(cookie: number): number {
     let [low, high] = [0, this.#offsets.length]
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#u53(this.#startOf(middle) + LISTED.COOKIE) <= cookie) low = middle + 1
+      if (this.#cookieAt(middle) <= cookie) low = middle + 1
       else high = middle
     }
     return low
+  }
+
+  /**
+   * Hands out the names from `place` on whose cookies are below `end`, in order.
+   *
+   * @returns the place where it ended; undefined when `take` took no more
+   */
+  list(place: number, end: number, take: (entry: NamedDirent) => boolean): number | undefined {
+    let at = place
+    for (; at < this.#offsets.length && this.#cookieAt(at) < end; at++) {
+      const start = this.#startOf(at)
+      if (this.#bytes.readUInt32LE(start + LISTED.TYPE) === 0) continue
+      const from = start + LISTED.NAME
+      const name = this.#bytes.toString('latin1', from, from + this.#lengthAt(start))
+      if (!take({ name, dirent: this.#direntAt(at) })) return undefined
+    }
+    return at
+  }
+
+  #cookieAt(place: number): number {
+    return this.#u53(this.#startOf(place) + LISTED.COOKIE)
   }
 
   #direntAt(place: number): Dirent {
