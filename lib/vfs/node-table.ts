@@ -24,7 +24,7 @@ import type { MemoryUse } from './directory.ts'
 import { Node } from './node.ts'
 import { PackedInodes, type Generation } from './packed-inodes.ts'
 
-/** What a node takes with its attributes and its place in tables: measured with a million. */
+/** A node with its attributes and its place in tables: 500 measured, and the slack of the heap. */
 const NODE_BYTES = 700
 /** Part of the limit for what was used only when it came. */
 const FRESH_SHARE = 1 / 8
