@@ -7,7 +7,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { requireDovecot, requireFuse, requireRoot } from '../support/prerequisites.ts'
-import { benchOptionsOf, type BenchOptions, type TargetName } from './bench-options.ts'
+import { benchOptionsOf, type BenchOptions, type PartName, type TargetName } from './bench-options.ts'
 import {
   ratiosOf,
   renderReport,
@@ -17,7 +17,13 @@ import {
 } from './bench-report.ts'
 import { openTarget, type BenchTarget } from './bench-target.ts'
 import { measureDeliveries, type DeliveryResult } from './deliveries.ts'
+import { figureRowOf, type Figure, type FigureRow } from './figure.ts'
+import { measureFiles } from './files.ts'
+import { measureMailbox } from './mailbox.ts'
+import { medianOf } from './median.ts'
 import { measureMicro, type MicroResult } from './micro.ts'
+
+const NEEDING_DOVECOT: readonly string[] = ['deliveries', 'mailbox', 'contention']
 
 type Results<Result> = Map<TargetName, Result[]>
 
@@ -25,7 +31,7 @@ async function main(): Promise<void> {
   const options = benchOptionsOf(process.argv.slice(2))
   requireRoot()
   requireFuse()
-  if (options.parts.includes('deliveries')) requireDovecot()
+  if (options.parts.some(part => NEEDING_DOVECOT.includes(part))) requireDovecot()
   // Everything that is opened for the benchmark asks the system for its temporary directory.
   if (options.directory !== undefined) process.env['TMPDIR'] = options.directory
   const targets: BenchTarget[] = []
@@ -49,8 +55,9 @@ async function measure(options: BenchOptions, targets: readonly BenchTarget[]): 
   const deliveries = options.parts.includes('deliveries')
     ? await deliveryRows(options, targets)
     : []
+  const figures = await figureRows(options, targets)
   const { rounds, messages } = options
-  const report = reportOf({ rounds, messages, micro, deliveries })
+  const report = reportOf({ rounds, messages, micro, deliveries, figures })
   const json = JSON.stringify(report)
   process.stdout.write(`${renderReport(report, options.targets)}\n${json}\n`)
   if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${json}\n`)
@@ -61,7 +68,7 @@ async function microRows(
   targets: readonly BenchTarget[]
 ): Promise<MicroRow[]> {
   const results = await inTurns(options, targets, 'single operations', target =>
-    measureMicro(target, options.micro)
+    measureMicro(target, options.sizes.micro)
   )
   const [first] = results.values().next().value ?? []
   return (first ?? []).map(({ name: operation }, n) => {
@@ -87,6 +94,45 @@ async function deliveryRows(
     }
   }
   return rows
+}
+
+async function figureRows(
+  options: BenchOptions,
+  targets: readonly BenchTarget[]
+): Promise<FigureRow[]> {
+  const rows: FigureRow[] = []
+  // A filesystem in memory would have nothing to be cold, and its figures no goal.
+  const compared = targets.filter(({ name }) => name !== 'fuse-native')
+  for (const { part, label, task } of figureTasks(options)) {
+    if (!options.parts.includes(part)) continue
+    const results = await inTurns(options, compared, label, task)
+    const [first] = results.values().next().value ?? []
+    ;(first ?? []).forEach((figure, n) => {
+      const each = mapResults(results, runs => medianFigure(runs.map(run => run[n] as Figure)))
+      rows.push(figureRowOf(part, figure, each))
+    })
+  }
+  return rows
+}
+
+interface FigureTask {
+  readonly part: PartName
+  readonly label: string
+  readonly task: (target: BenchTarget) => Promise<Figure[]>
+}
+
+function figureTasks({ formats, sizes }: BenchOptions): FigureTask[] {
+  const mailboxes = formats.map(format => ({
+    part: 'mailbox' as const,
+    label: `a large mailbox in ${format}`,
+    task: (target: BenchTarget) => measureMailbox(target, format, sizes.mailbox)
+  }))
+  const files = {
+    part: 'files' as const,
+    label: 'files',
+    task: (target: BenchTarget) => measureFiles(target, sizes.files)
+  }
+  return [...mailboxes, files]
 }
 
 /** Measures all targets in each round, so that what changes on the machine meets them all. */
@@ -118,6 +164,10 @@ function medianMicro(runs: MicroResult[]): MicroResult {
   return { ...(runs[0] as MicroResult), perSecond: medianOf(runs, run => run.perSecond) }
 }
 
+function medianFigure(runs: Figure[]): Figure {
+  return { ...(runs[0] as Figure), value: medianOf(runs, run => run.value) }
+}
+
 function medianDelivery(runs: DeliveryResult[]): DeliveryResult {
   return {
     perSecond: medianOf(runs, run => run.perSecond),
@@ -128,11 +178,6 @@ function medianDelivery(runs: DeliveryResult[]): DeliveryResult {
     daemonCpuMs: medianOf(runs, run => run.daemonCpuMs),
     requests: runs[0]?.requests
   }
-}
-
-function medianOf<Run>(runs: readonly Run[], figure: (run: Run) => number): number {
-  const sorted = runs.map(figure).toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN
 }
 
 await main()
