@@ -2,15 +2,24 @@
 
 import { parseArgs } from 'node:util'
 import type { MailFormat } from '../support/dovecot-config.ts'
+import type { ContentionSizes } from './contention.ts'
 import type { FilesSizes } from './files.ts'
 import type { MailboxSizes } from './mailbox.ts'
 import type { MicroSizes } from './micro-operations.ts'
+import type { UpkeepSizes } from './upkeep.ts'
 
 /** In the order of the tables' columns. */
 export const TARGET_NAMES = ['ext4', 'fuse-native', 'roost'] as const
 export type TargetName = (typeof TARGET_NAMES)[number]
 
-export const PART_NAMES = ['micro', 'deliveries', 'mailbox', 'files'] as const
+export const PART_NAMES = [
+  'micro',
+  'deliveries',
+  'mailbox',
+  'files',
+  'contention',
+  'upkeep'
+] as const
 export type PartName = (typeof PART_NAMES)[number]
 
 export interface BenchOptions {
@@ -36,6 +45,8 @@ export interface BenchSizes {
   readonly micro: MicroSizes
   readonly mailbox: MailboxSizes
   readonly files: FilesSizes
+  readonly contention: ContentionSizes
+  readonly upkeep: UpkeepSizes
 }
 
 const FULL: BenchSizes = {
@@ -47,7 +58,9 @@ const FULL: BenchSizes = {
     names: 10_000
   },
   mailbox: { messages: 10_000, flagged: 1000 },
-  files: { files: 10_000, largeMib: 256 }
+  files: { files: 10_000, largeMib: 256 },
+  contention: { bodies: 8192, bodyBytes: 128 * 1024, warmUp: 1000, aloneMs: 5000 },
+  upkeep: { messages: 10_000, changes: 1_000_000 }
 }
 
 const QUICK: BenchSizes = {
@@ -59,7 +72,9 @@ const QUICK: BenchSizes = {
     names: 200
   },
   mailbox: { messages: 20, flagged: 10 },
-  files: { files: 50, largeMib: 2 }
+  files: { files: 50, largeMib: 2 },
+  contention: { bodies: 100, bodyBytes: 128 * 1024, warmUp: 10, aloneMs: 500 },
+  upkeep: { messages: 10, changes: 1000 }
 }
 
 export const USAGE = `npm run bench -- [options]

@@ -7,7 +7,12 @@
 
 import { writeFileSync } from 'node:fs'
 import { requireDovecot, requireFuse, requireRoot } from '../support/prerequisites.ts'
-import { benchOptionsOf, type BenchOptions, type PartName, type TargetName } from './bench-options.ts'
+import {
+  benchOptionsOf,
+  type BenchOptions,
+  type PartName,
+  type TargetName
+} from './bench-options.ts'
 import {
   ratiosOf,
   renderReport,
@@ -16,11 +21,13 @@ import {
   type MicroRow
 } from './bench-report.ts'
 import { openTarget, type BenchTarget } from './bench-target.ts'
+import { measureContention } from './contention.ts'
 import { measureDeliveries, type DeliveryResult } from './deliveries.ts'
 import { figureRowOf, type Figure, type FigureRow } from './figure.ts'
 import { measureFiles } from './files.ts'
 import { measureMailbox } from './mailbox.ts'
 import { medianOf } from './median.ts'
+import { measureUpkeep } from './upkeep.ts'
 import { measureMicro, type MicroResult } from './micro.ts'
 
 const NEEDING_DOVECOT: readonly string[] = ['deliveries', 'mailbox', 'contention']
@@ -106,13 +113,23 @@ async function figureRows(
   for (const { part, label, task } of figureTasks(options)) {
     if (!options.parts.includes(part)) continue
     const results = await inTurns(options, compared, label, task)
-    const [first] = results.values().next().value ?? []
-    ;(first ?? []).forEach((figure, n) => {
-      const each = mapResults(results, runs => medianFigure(runs.map(run => run[n] as Figure)))
-      rows.push(figureRowOf(part, figure, each))
-    })
+    rows.push(...rowsOf(part, results))
+  }
+  if (options.parts.includes('upkeep') && options.targets.includes('roost')) {
+    process.stderr.write('upkeep: roost\n')
+    rows.push(
+      ...rowsOf('upkeep', new Map([['roost', [await measureUpkeep(options.sizes.upkeep)]]]))
+    )
   }
   return rows
+}
+
+function rowsOf(part: PartName, results: Results<Figure[]>): FigureRow[] {
+  const [first] = results.values().next().value ?? []
+  return (first ?? []).map((figure, n) => {
+    const each = mapResults(results, runs => medianFigure(runs.map(run => run[n] as Figure)))
+    return figureRowOf(part, figure, each)
+  })
 }
 
 interface FigureTask {
@@ -121,18 +138,24 @@ interface FigureTask {
   readonly task: (target: BenchTarget) => Promise<Figure[]>
 }
 
-function figureTasks({ formats, sizes }: BenchOptions): FigureTask[] {
-  const mailboxes = formats.map(format => ({
-    part: 'mailbox' as const,
-    label: `a large mailbox in ${format}`,
-    task: (target: BenchTarget) => measureMailbox(target, format, sizes.mailbox)
-  }))
-  const files = {
-    part: 'files' as const,
-    label: 'files',
-    task: (target: BenchTarget) => measureFiles(target, sizes.files)
-  }
-  return [...mailboxes, files]
+function figureTasks({ formats, clients, sizes }: BenchOptions): FigureTask[] {
+  return [
+    ...formats.map(format => ({
+      part: 'mailbox' as const,
+      label: `a large mailbox in ${format}`,
+      task: (target: BenchTarget) => measureMailbox(target, format, sizes.mailbox)
+    })),
+    {
+      part: 'files',
+      label: 'files',
+      task: target => measureFiles(target, sizes.files)
+    },
+    ...clients.map(count => ({
+      part: 'contention' as const,
+      label: `a reader beside ${String(count)} at a time`,
+      task: (target: BenchTarget) => measureContention(target, count, sizes.contention)
+    }))
+  ]
 }
 
 /** Measures all targets in each round, so that what changes on the machine meets them all. */
