@@ -14,7 +14,7 @@ import type { ServingMode } from './fuse/thread-messages.ts'
 import { Serving } from './host/serving.ts'
 import { collectStats } from './host/collect-stats.ts'
 import type { Status } from './host/status.ts'
-import { cacheShareOf, DEFAULT_TUNING, type Tuning } from './host/tuning.ts'
+import { DEFAULT_TUNING, type Tuning } from './host/tuning.ts'
 import { Views } from './host/views.ts'
 import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
 import type { Logger } from './io/logger.ts'
@@ -149,8 +149,7 @@ export class Replica extends Resource {
     const { tuning = DEFAULT_TUNING } = this.#options
     const keeper = await Keeper.open({
       disk,
-      openStore: () => LevelStore.open(join(this.#directory, 'store')),
-      blobCacheBytes: cacheShareOf(tuning.bodyBytes)
+      openStore: () => LevelStore.open(join(this.#directory, 'store'))
     })
     this.#keeper = await this.own(keeper)
     const mount = await this.#openMount()

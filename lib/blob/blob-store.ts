@@ -21,8 +21,8 @@ export const STAGED_DIRECTORY = 'staged'
 
 /** No blob is larger, so one can be checked whole before a byte of it is used. */
 export const BLOB_SIZE_MAX = 1024 * 1024
-/** Bytes of blobs kept in memory: a few readers of large bodies, each in its own megabyte. */
-const CACHE_BYTES = 16 * 1024 * 1024
+/** Buffers kept for checking large blobs. */
+const SCRATCH_MAX = 4
 /** Blobs remembered as checked; some 100 bytes each. */
 const VERIFIED_MAX = 200_000
 
@@ -34,15 +34,14 @@ interface Claim {
 
 export class BlobStore {
   readonly #disk: Disk
-  readonly #cache: LruMap<BlobId, Buffer>
   readonly #verified = new LruMap<BlobId, true>(VERIFIED_MAX, () => 1)
-  readonly #reading = new Map<BlobId, Promise<Buffer>>()
   readonly #damaged = new Map<BlobId, string>()
   readonly #claims = new Map<BlobId, Claim>()
 
-  constructor(disk: Disk, cacheBytes = CACHE_BYTES) {
+  readonly #scratch: Buffer[] = []
+
+  constructor(disk: Disk) {
     this.#disk = disk
-    this.#cache = new LruMap(cacheBytes, bytes => bytes.length)
   }
 
   /** Makes the directories, which `put` relies on. */
@@ -51,11 +50,6 @@ export class BlobStore {
     for (let i = 0; i < 256; i++) {
       this.#disk.makeDirectory(`${BLOBS_DIRECTORY}/${i.toString(16).padStart(2, '0')}`)
     }
-  }
-
-  /** Bytes of blobs in memory. */
-  get cachedBytes(): number {
-    return this.#cache.weight
   }
 
   /** Blobs that could not be read since the start, and why. */
@@ -139,7 +133,6 @@ export class BlobStore {
   }
 
   remove(blob: BlobId): void {
-    this.#cache.delete(blob)
     this.#verified.delete(blob)
     this.#damaged.delete(blob)
     if (this.#disk.exists(blobPathOf(blob))) this.#disk.remove(blobPathOf(blob))
@@ -151,35 +144,36 @@ export class BlobStore {
    * @throws RoostError BODY_MISSING, BODY_DAMAGED; both are remembered for `damaged`
    */
   async read(blob: BlobId): Promise<Buffer> {
-    const cached = this.#cache.get(blob)
-    if (cached !== undefined) return cached
-    const reading = this.#reading.get(blob) ?? this.#load(blob)
-    this.#reading.set(blob, reading)
+    return this.#readInto(blob, size => Buffer.allocUnsafeSlow(size))
+  }
+
+  /** Checks a blob, and so brings it into the page cache. @throws as `read` */
+  async check(blob: BlobId): Promise<void> {
+    // Fresh memory costs as much as the hash.
+    const scratch = this.#scratch.pop() ?? Buffer.allocUnsafeSlow(BLOB_SIZE_MAX)
     try {
-      return await reading
+      await this.#readInto(blob, size => scratch.subarray(0, size))
     } finally {
-      this.#reading.delete(blob)
+      if (this.#scratch.length < SCRATCH_MAX) this.#scratch.push(scratch)
     }
   }
 
-  async #load(blob: BlobId): Promise<Buffer> {
-    const bytes = await this.#readFile(blob)
+  async #readInto(blob: BlobId, room: (size: number) => Buffer): Promise<Buffer> {
+    const bytes = await this.#readFile(blob, room)
     if (this.#verified.get(blob) === undefined) {
       if (sha256Hex(bytes) !== blob) {
         throw this.#refuse(blob, new RoostError('BODY_DAMAGED', `blob ${blob} has another hash`))
       }
       this.#verified.set(blob, true)
     }
-    this.#cache.set(blob, bytes)
     return bytes
   }
 
-  async #readFile(blob: BlobId): Promise<Buffer> {
+  async #readFile(blob: BlobId, room: (size: number) => Buffer): Promise<Buffer> {
     const file = this.#openEither(blob)
     try {
-      const bytes = Buffer.allocUnsafeSlow(Math.min(file.size(), BLOB_SIZE_MAX))
-      const length = await file.readAsync(bytes, 0)
-      return bytes.subarray(0, length)
+      const bytes = room(Math.min(file.size(), BLOB_SIZE_MAX))
+      return bytes.subarray(0, await file.readAsync(bytes, 0))
     } catch (error) {
       const what = `blob ${blob} cannot be read`
       throw this.#refuse(blob, new RoostError('BODY_DAMAGED', what, { cause: error }))

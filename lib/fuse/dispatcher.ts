@@ -169,8 +169,8 @@ export class Dispatcher {
         if (this.#mode === 'single') return this.#replies.error(unique, ERRNO.ENOSYS)
         return this.#open(request)
       case 'read': {
-        const bytes = this.#vfs.data.read(nodeid, request.offset, request.size)
-        return this.#replies.bytes(unique, bytes)
+        const room = this.#replies.room(request.size)
+        return this.#replies.filled(unique, this.#vfs.data.readInto(nodeid, request.offset, room))
       }
       case 'write':
         return this.#write(request)

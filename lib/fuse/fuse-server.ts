@@ -6,6 +6,7 @@
  */
 
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
+import { CachedBlobs } from '../blob/cached-blobs.ts'
 import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
 import type { Clock } from '../io/clock.ts'
@@ -72,6 +73,7 @@ export class FuseServer {
   readonly #progress: FeedProgress
   readonly #journal: SegmentedJournal
   readonly #space: DiskSpace
+  readonly #cachedBlobs: CachedBlobs
   readonly #vfs: Vfs
   readonly #replies: Replies
   readonly #parking = new Parking()
@@ -100,6 +102,7 @@ export class FuseServer {
     this.#replies = new Replies((message, length) => {
       this.#send(message, length)
     }, MIB)
+    this.#cachedBlobs = new CachedBlobs(disk)
     this.#vfs = this.#makeVfs()
     this.#dispatcher = this.#makeDispatcher()
   }
@@ -112,6 +115,7 @@ export class FuseServer {
     this.#parking.failAll(ERRNO.EIO)
     this.#progress.request(this.#journal.end)
     this.#journal.close()
+    this.#cachedBlobs.close()
     this.#tell({ type: 'ended', reason: this.#endReason })
   }
 
@@ -282,6 +286,7 @@ export class FuseServer {
     if (now >= this.#idleAtMs) {
       this.#idleAtMs = now + IDLE_MS
       this.#vfs.sealIdle()
+      this.#cachedBlobs.closeIdle()
     }
     this.#noteUnsynced()
   }
@@ -315,6 +320,7 @@ export class FuseServer {
           this.#tell({ type: 'load', load })
         }
       },
+      cachedBlobs: this.#cachedBlobs,
       clock: this.#clock,
       space: this.#space,
       classifier: new FileClassifier(this.#input.fileRules),

@@ -92,6 +92,15 @@ export class Replies {
     this.#send(this.#out, encode.encodeBytes(this.#out, unique, bytes))
   }
 
+  /** Where up to `size` bytes can be put before `filled` sends them. Any other reply takes it. */
+  room(size: number): Buffer {
+    return this.#out.subarray(OUT_HEADER_SIZE, OUT_HEADER_SIZE + size)
+  }
+
+  filled(unique: number, length: number): void {
+    this.#send(this.#out, encode.encodeDataHeader(this.#out, unique, length))
+  }
+
   text(unique: number, latin1: string): void {
     this.bytes(unique, Buffer.from(latin1, 'latin1'))
   }

@@ -50,7 +50,7 @@ export async function collectStats(sources: StatsSources): Promise<Stats> {
       metadataBytesMax: tuning.metadataBytes,
       contentBytes: count('contentBytes'),
       contentBytesMax: tuning.contentBytes,
-      bodyBytes: count('blobBytes') + keeper.blobs.cachedBytes,
+      bodyBytes: count('blobBytes'),
       bodyBytesMax: tuning.bodyBytes,
       stagingBytes: count('stagingBytes')
     },

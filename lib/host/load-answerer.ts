@@ -38,6 +38,7 @@ export class LoadAnswerer {
       if (reopening !== undefined) await reopening.catch(() => undefined)
       if (load.kind === 'listing') await this.#answerListing(load.key, load.ino)
       else if (load.kind === 'blob') await this.#answerBlob(load.key, load.blob)
+      else if (load.kind === 'check') await this.#check(load.key, load.blob)
       else if (load.kind === 'stage') await this.#stage(load.key, load.ino, load.bytes)
       else if (load.kind === 'unstage') this.#unstage(load.key, load.blob)
       else this.#answer(this.#answerNow(load))
@@ -46,7 +47,9 @@ export class LoadAnswerer {
     }
   }
 
-  #answerNow(load: Exclude<Load, { kind: 'listing' | 'blob' | 'stage' | 'unstage' }>): Loaded {
+  #answerNow(
+    load: Exclude<Load, { kind: 'listing' | 'blob' | 'check' | 'stage' | 'unstage' }>
+  ): Loaded {
     const { store, containers } = this.#keeper
     const { key } = load
     switch (load.kind) {
@@ -102,6 +105,11 @@ export class LoadAnswerer {
 
   async #answerBlob(key: string, blob: BlobId): Promise<void> {
     this.#answer({ kind: 'blob', key, blob, bytes: await this.#keeper.blobs.read(blob) })
+  }
+
+  async #check(key: string, blob: BlobId): Promise<void> {
+    await this.#keeper.blobs.check(blob)
+    this.#answer({ kind: 'check', key, blob })
   }
 
   async #stage(key: string, ino: Ino, bytes: Uint8Array): Promise<void> {

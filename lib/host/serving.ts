@@ -29,7 +29,7 @@ import { present } from '../util/assert.ts'
 import { Resource } from '../util/resource.ts'
 import { ApplyLoop } from './apply-loop.ts'
 import { LoadAnswerer } from './load-answerer.ts'
-import { cacheShareOf, type Tuning } from './tuning.ts'
+import type { Tuning } from './tuning.ts'
 import type { SyncThreadInput, SyncThreadMessage } from './sync-thread.ts'
 
 export interface ServingOptions {
@@ -69,7 +69,9 @@ export class Serving extends Resource {
       this.#tell({ type: 'applied', position })
     })
     this.#answerer = new LoadAnswerer(keeper, logger, answer => {
-      this.#tell({ type: 'loaded', answer })
+      // Nobody else has the bytes of a blob: they move over, which spares copying them.
+      const moved = answer.kind === 'blob' ? [answer.bytes.buffer as ArrayBuffer] : []
+      this.#tell({ type: 'loaded', answer }, moved)
     })
   }
 
@@ -137,7 +139,7 @@ export class Serving extends Resource {
       cacheLimits: {
         metadataBytes: tuning.metadataBytes,
         contentBytes: tuning.contentBytes,
-        blobBytes: cacheShareOf(tuning.bodyBytes)
+        blobBytes: tuning.bodyBytes
       },
       syncAfterMs: tuning.syncAfterMs,
       owner: ownIds(),
@@ -180,9 +182,9 @@ export class Serving extends Resource {
     while (progress.state === 'running' && progress.durable < progress.requested) await delay(1)
   }
 
-  #tell(message: ToFuseThread): void {
+  #tell(message: ToFuseThread, moved: readonly ArrayBuffer[] = []): void {
     if (this.#hasEnded) return
-    this.#fuse?.postMessage(message)
+    this.#fuse?.postMessage(message, moved)
     this.#wake?.tell()
   }
 

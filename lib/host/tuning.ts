@@ -37,8 +37,3 @@ export const DEFAULT_TUNING: Tuning = {
   checkpointBytes: 64 * MIB,
   quietMs: 10_000
 }
-
-/** Two threads keep bodies in memory: the one that answers, and the one that reads the disk. */
-export function cacheShareOf(bodyBytes: number): number {
-  return bodyBytes / 2
-}

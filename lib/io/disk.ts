@@ -19,6 +19,12 @@ export interface Disk {
   open(path: string, mode: 'existing' | 'create' | 'exclusive'): DiskFile
   /** Opens an existing file for reading only, which works on what nobody may write. */
   openRead(path: string): DiskFile
+  /**
+   * As `openRead`, where that needs nothing of the device.
+   *
+   * @returns undefined when the device had to be waited for, also when there is no such file
+   */
+  openCached(path: string): DiskFile | undefined
   exists(path: string): boolean
   /** Makes the directory, and those above it, where they are missing. */
   makeDirectory(path: string): void
@@ -45,6 +51,8 @@ export interface DiskFile {
    * @returns the number of bytes read; fewer than asked only at the end of the file.
    */
   read(target: Uint8Array, position: number): number
+  /** As `read`, but stops where the device had to be waited for. */
+  readCached(target: Uint8Array, position: number): number
   /** As `read`, for reads that may have to wait for the device. */
   readAsync(target: Uint8Array, position: number): Promise<number>
   /** Writes all of `source` at `position`, or throws; a gap reads as zeros. */

@@ -29,6 +29,8 @@ const F_GETFL = 3
 const F_SETFL = 4
 const FD_CLOEXEC = 1
 const O_NONBLOCK = 0o4000
+const AT_FDCWD = -100
+const IOVEC_SIZE = 16
 
 export const MS_NOSUID = 2
 export const MS_NODEV = 4
@@ -62,7 +64,7 @@ function bind() {
   const umount2 = lib.func('int umount2(str, int)')
   return {
     errno: () => koffi.errno(),
-    address: (buffer: Buffer) => koffi.address(buffer),
+    address: (bytes: Uint8Array) => koffi.address(bytes),
     read: call('long read(int, void *, size_t)'),
     write: call('long write(int, void *, size_t)'),
     poll: call('int poll(void *, ulong, int)'),
@@ -78,8 +80,10 @@ function bind() {
     close: call('int close(int)'),
     getpagesize: call('int getpagesize(void)'),
     utimensat: call('int utimensat(int, void *, void *, int)'),
+    openat2: call('long syscall(long, long, str, void *, size_t)'),
     // Not in every C library, and wanted by few.
-    mknod: () => call('int mknod(void *, uint, ulong)')
+    mknod: () => call('int mknod(void *, uint, ulong)'),
+    preadv2: () => call('long preadv2(int, void *, int, long, int)')
   }
 }
 
@@ -124,6 +128,60 @@ export function write(fd: number, buffer: Buffer, length: number): number {
   const c = libc()
   const count = c.write(fd, buffer, length)
   return count < 0 ? -c.errno() : count
+}
+
+/** What the calls below return when the device would have to be waited for, or they are unknown. */
+export const WOULD_WAIT = -ERRNO.EAGAIN
+
+/** The same on all processors, as for every system call since 2019. */
+const SYS_OPENAT2 = 437
+const O_CLOEXEC = 0o2000000
+const RESOLVE_CACHED = 0x20
+/** struct open_how: flags, mode and resolve, 64 bits each. */
+const openHow = Buffer.from(
+  new BigUint64Array([BigInt(O_CLOEXEC), 0n, BigInt(RESOLVE_CACHED)]).buffer
+)
+
+/**
+ * Opens a file for reading when the kernel has all that takes in memory (Linux 5.12).
+ *
+ * @returns the descriptor, or the negative errno: WOULD_WAIT when the device has to be asked
+ */
+export function openCached(path: string): number {
+  const c = libc()
+  const fd = c.openat2(SYS_OPENAT2, AT_FDCWD, path, openHow, openHow.length)
+  if (fd >= 0) return fd
+  const errno = c.errno()
+  return errno === ERRNO.ENOSYS || errno === ERRNO.EINVAL ? WOULD_WAIT : -errno
+}
+
+const RWF_NOWAIT = 8
+const iovec = Buffer.allocUnsafeSlow(IOVEC_SIZE)
+let preadv2: Call | undefined
+
+/**
+ * Reads into `target` what lies at `position` and in the page cache.
+ *
+ * @returns the number of bytes read, fewer than asked also where the cached ones end; or the
+ *   negative errno: WOULD_WAIT when the first byte is not in memory
+ */
+export function readCached(fd: number, target: Uint8Array, position: number): number {
+  const c = libc()
+  preadv2 ??= preadv2OrNone(c)
+  iovec.writeBigUInt64LE(c.address(target), 0)
+  iovec.writeBigUInt64LE(BigInt(target.length), 8)
+  const count = preadv2(fd, iovec, 1, position, RWF_NOWAIT)
+  if (count >= 0) return count
+  const errno = c.errno()
+  return errno === ERRNO.EOPNOTSUPP ? WOULD_WAIT : -errno
+}
+
+function preadv2OrNone(c: ReturnType<typeof bind>): Call {
+  try {
+    return c.preadv2()
+  } catch {
+    return () => WOULD_WAIT
+  }
 }
 
 /** Two struct pollfd: the descriptor as i32, `events` and `revents` as 16 bits each. */
@@ -225,7 +283,6 @@ export function syncfs(fd: number): Promise<void> {
   })
 }
 
-const AT_FDCWD = -100
 const AT_SYMLINK_NOFOLLOW = 0x100
 const NS_PER_S = 1_000_000_000n
 
@@ -275,9 +332,8 @@ export function socketpair(): [number, number] {
   return [pair.readInt32LE(0), pair.readInt32LE(4)]
 }
 
-/** struct msghdr, struct iovec, and a struct cmsghdr followed by one descriptor. */
+/** struct msghdr, and a struct cmsghdr followed by one descriptor. */
 const MSGHDR_SIZE = 56
-const IOVEC_SIZE = 16
 const CMSG_SPACE_OF_FD = 24
 const CMSG_LEN_OF_FD = 20
 

@@ -22,6 +22,11 @@ export class NodeDisk implements Disk {
     return new NodeFile(fs.openSync(this.#at(path), fs.constants.O_RDONLY))
   }
 
+  openCached(path: string): DiskFile | undefined {
+    const fd = libc.openCached(this.#at(path))
+    return fd < 0 ? undefined : new NodeFile(fd)
+  }
+
   exists(path: string): boolean {
     return fs.existsSync(this.#at(path))
   }
@@ -92,6 +97,10 @@ class NodeFile implements DiskFile {
       done += count
     }
     return done
+  }
+
+  readCached(target: Uint8Array, position: number): number {
+    return Math.max(libc.readCached(this.#opened(), target, position), 0)
   }
 
   async readAsync(target: Uint8Array, position: number): Promise<number> {

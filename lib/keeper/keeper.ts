@@ -41,8 +41,6 @@ export interface KeeperOptions {
   readonly disk: Disk
   /** Opens the store; called again when it has refused a write. */
   readonly openStore: () => Promise<Store>
-  /** Bytes of blobs kept in memory. */
-  readonly blobCacheBytes?: number
 }
 
 export class Keeper {
@@ -99,9 +97,9 @@ export class Keeper {
   }
 
   static async #start(options: KeeperOptions, store: Store): Promise<Keeper> {
-    const { disk, blobCacheBytes } = options
+    const { disk } = options
     const session = await nextSession(disk, store)
-    const blobs = new BlobStore(disk, blobCacheBytes)
+    const blobs = new BlobStore(disk)
     const files = { store, blobs, containers: new Containers(disk) }
     files.blobs.prepare()
     files.containers.prepare()

@@ -30,6 +30,10 @@ export class OverlayDisk implements Disk {
     return new OverlayFile(this.#contentsOf(path, true))
   }
 
+  openCached(): undefined {
+    // Whoever reads through this can wait.
+  }
+
   exists(path: string): boolean {
     return this.#files.has(path) ? this.#files.get(path) !== undefined : this.#below.exists(path)
   }
@@ -148,6 +152,10 @@ class OverlayFile implements DiskFile {
   }
 
   read(target: Uint8Array, position: number): number {
+    return this.#contents.read(target, position)
+  }
+
+  readCached(target: Uint8Array, position: number): number {
     return this.#contents.read(target, position)
   }
 

@@ -89,19 +89,28 @@ export class DataOperations {
     return { node, handle: this.#openHandle(node, flags) }
   }
 
-  /**
-   * The bytes at [offset, offset + length), fewer at the end of the file.
-   *
-   * @throws FsError EISDIR; EIO by way of the loader, when a body is damaged or missing
-   */
+  /** The bytes at [offset, offset + length), fewer at the end of the file. As `readInto`. */
   read(ino: Ino, offset: number, length: number): Buffer {
+    const { size } = this.#parts.tree.node(ino).attr
+    const target = Buffer.allocUnsafe(Math.max(Math.min(length, size - offset), 0))
+    return target.subarray(0, this.readInto(ino, offset, target))
+  }
+
+  /**
+   * Fills `target` with the bytes from `offset` on.
+   *
+   * @returns how many there were: fewer at the end of the file
+   * @throws Wait; FsError EISDIR; EIO by way of the loader, when a body is damaged or missing
+   */
+  readInto(ino: Ino, offset: number, target: Buffer): number {
     const node = this.#parts.tree.node(ino)
     if (isDirectory(node.attr)) throw new FsError('EISDIR')
-    const size = Math.max(Math.min(length, node.attr.size - offset), 0)
-    if (size > 0 && hasBody(node)) return this.#bodies.read(node, offset, size)
-    const target = Buffer.alloc(size)
-    if (size > 0) this.#parts.tree.contentOf(node, offset, size).read(target, offset)
-    return target
+    const size = Math.max(Math.min(target.length, node.attr.size - offset), 0)
+    if (size === 0) return 0
+    const wanted = target.subarray(0, size)
+    if (hasBody(node)) this.#bodies.read(node, offset, wanted)
+    else this.#parts.tree.contentOf(node, offset, size).read(wanted, offset)
+    return size
   }
 
   /**

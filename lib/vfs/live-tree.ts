@@ -21,7 +21,7 @@ import { Body } from './body.ts'
 import { Directory } from './directory.ts'
 import { Node } from './node.ts'
 import { NodeTable } from './node-table.ts'
-import type { Loaded, Loader, StoredName } from './ports.ts'
+import type { CachedBlobs, Loaded, Loader, StoredName } from './ports.ts'
 import { Wait } from './wait.ts'
 
 /** What is kept in memory beyond what the store lacks. */
@@ -49,6 +49,7 @@ interface Release {
 
 export class LiveTree implements Tree {
   readonly #loader: Loader
+  readonly #cachedBlobs: CachedBlobs
   readonly #limits: CacheLimits
   readonly #volumes = new Map<VolumeId, VolumeRecord>()
   readonly #nodes: NodeTable
@@ -64,8 +65,9 @@ export class LiveTree implements Tree {
   /** Where the log ends with the entry that is being applied. */
   position = 0 as Position
 
-  constructor(loader: Loader, limits: CacheLimits) {
+  constructor(loader: Loader, cachedBlobs: CachedBlobs, limits: CacheLimits) {
     this.#loader = loader
+    this.#cachedBlobs = cachedBlobs
     this.#limits = limits
     this.#blobs = new LruMap(limits.blobBytes, bytes => bytes.length)
     this.#nodes = new NodeTable(limits.metadataBytes)
@@ -210,17 +212,35 @@ export class LiveTree implements Tree {
     const body = (node.body ??= new Body(node.attr.bodyEnd))
     const window = body.missing(offset, length)
     if (window === undefined) return body
+    throw new Wait(this.loadWindow(node, window))
+  }
+
+  /** Fills `target` from a blob's byte `from` on. @returns whether that needed no wait */
+  readBlob(blob: BlobId, from: number, target: Buffer): boolean {
+    const bytes = this.#riding.get(blob)?.bytes ?? this.#blobs.get(blob)
+    if (bytes === undefined) return this.#cachedBlobs.read(blob, from, target)
+    return bytes.copy(target, 0, from, from + target.length) === target.length
+  }
+
+  /** Has a blob brought, at least `size` long. @returns the key of the answer */
+  loadBlob(blob: BlobId, size: number): string {
+    const kind = this.#cachedBlobs.wantsCheck(blob, size) ? 'check' : 'blob'
+    const key = `${kind}:${blob}`
+    this.#loader.load({ kind, key, blob })
+    return key
+  }
+
+  /** Has a large blob checked that will be read. */
+  checkBlob(blob: BlobId, size: number): void {
+    if (this.#cachedBlobs.wantsCheck(blob, size)) this.loadBlob(blob, size)
+  }
+
+  /** Has a window of a body brought that `body.missing` names. @returns the key of the answer */
+  loadWindow(node: Node, window: number): string {
     const { ino } = node.attr
     const key = `extents:${ino}:${window}`
     this.#loader.load({ kind: 'extents', key, ino, window })
-    throw new Wait(key)
-  }
-
-  /** A blob's bytes if they are in memory; else they are asked for. */
-  blob(blob: BlobId): Buffer | undefined {
-    const bytes = this.#riding.get(blob)?.bytes ?? this.#blobs.get(blob)
-    if (bytes === undefined) this.#loader.load({ kind: 'blob', key: `blob:${blob}`, blob })
-    return bytes
+    return key
   }
 
   writeContent(ino: Ino, offset: number, bytes: Uint8Array): void {
@@ -320,6 +340,8 @@ export class LiveTree implements Tree {
         return this.#learnContent(answer.ino, answer.block, answer.bytes)
       case 'blob':
         return this.#learnBlob(answer.blob, answer.bytes)
+      case 'check':
+        return this.#cachedBlobs.noteVerified(answer.blob)
       case 'stage':
       case 'unstage':
       case 'failed':
@@ -371,6 +393,7 @@ export class LiveTree implements Tree {
 
   #learnBlob(blob: BlobId, { buffer, byteOffset, length }: Uint8Array): void {
     this.#blobs.set(blob, Buffer.from(buffer as ArrayBuffer, byteOffset, length))
+    this.#cachedBlobs.noteVerified(blob)
   }
 
   #useContent(node: Node): void {

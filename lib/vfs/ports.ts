@@ -37,6 +37,8 @@ export type Load =
   | { readonly kind: 'extents'; readonly key: string; readonly ino: Ino; readonly window: number }
   | { readonly kind: 'content'; readonly key: string; readonly ino: Ino; readonly block: number }
   | { readonly kind: 'blob'; readonly key: string; readonly blob: BlobId }
+  /** As 'blob', but the bytes are wanted in the page cache only. */
+  | { readonly kind: 'check'; readonly key: string; readonly blob: BlobId }
   /** Not to be read but kept: the bytes are to become a durable blob. */
   | {
       readonly kind: 'stage'
@@ -85,6 +87,7 @@ export type Loaded =
       readonly blob: BlobId
       readonly bytes: Uint8Array
     }
+  | { readonly kind: 'check'; readonly key: string; readonly blob: BlobId }
   | { readonly kind: 'stage'; readonly key: string; readonly ino: Ino; readonly blob: BlobId }
   | { readonly kind: 'unstage'; readonly key: string }
   | { readonly kind: 'failed'; readonly key: string; readonly errno: number }
@@ -92,6 +95,16 @@ export type Loaded =
 export interface Loader {
   /** Asks once for each key until it is answered through `Vfs.loaded`. */
   load(load: Load): void
+}
+
+/** Blobs that can be read without a wait, as far as that is certain. */
+export interface CachedBlobs {
+  /** Fills `target` from `position` on, a part of the blob. @returns whether that was possible */
+  read(blob: BlobId, position: number, target: Uint8Array): boolean
+  /** Whether a blob, at least `size` long, is read only when it was checked elsewhere. */
+  wantsCheck(blob: BlobId, size: number): boolean
+  /** The blob was checked elsewhere. */
+  noteVerified(blob: BlobId): void
 }
 
 /** What the kernel may have cached and must be told. */

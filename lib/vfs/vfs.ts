@@ -19,7 +19,7 @@ import { LockTable } from './lock-table.ts'
 import { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
 import type { Caller, VfsParts } from './parts.ts'
-import type { Journal, Loaded, Loader, Space } from './ports.ts'
+import type { CachedBlobs, Journal, Loaded, Loader, Space } from './ports.ts'
 import { RangeOperations } from './range-operations.ts'
 import { Recorder } from './recorder.ts'
 import { Sealer } from './sealer.ts'
@@ -28,6 +28,7 @@ import { XattrOperations } from './xattr-operations.ts'
 export interface VfsOptions {
   readonly journal: Journal
   readonly loader: Loader
+  readonly cachedBlobs: CachedBlobs
   readonly clock: Clock
   readonly space: Space
   readonly classifier: FileClassifier
@@ -52,7 +53,8 @@ export class Vfs {
 
   constructor(options: VfsOptions) {
     const { journal, loader, clock, space, classifier, volumeDepth, tracksOpens = true } = options
-    const tree = new LiveTree(loader, options.cacheLimits ?? DEFAULT_CACHE_LIMITS)
+    const cacheLimits = options.cacheLimits ?? DEFAULT_CACHE_LIMITS
+    const tree = new LiveTree(loader, options.cachedBlobs, cacheLimits)
     const recorder = new Recorder(journal, tree, clock)
     const handles = new HandleTable(journal.session)
     const locks = new LockTable()

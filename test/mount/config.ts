@@ -74,7 +74,7 @@ t.test('file rules decide what is kept in the log and in memory', async t => {
 
 t.test('limits of memory hold', async t => {
   const memory = 'memory: { contents: 4MiB, bodies: 4MiB }\nlog: { gather: 0s }\n'
-  const { config, mountpoint } = await configuredFor(t, memory)
+  const { config, mountpoint, dataDir } = await configuredFor(t, memory)
   t.match(await roost(['mount', '--daemon', '--config', config]), { code: 0 })
   const fill = 'mkdir "$1/u" "$1/u/cur"; for i in 1 2 3 4 5 6 7 8; do f="$1/u/dovecot.index.$i"; '
   const both = 'head -c 1000000 /dev/urandom | tee "$1/u/cur/$i" >"$f"; done; sync -f "$1"'
@@ -83,10 +83,16 @@ t.test('limits of memory hold', async t => {
   let stats = await statsOf(config)
   while (stats.log.applied < stats.log.appended) stats = await statsOf(config)
   t.ok(stats.memory.contentBytes <= 4 * 2 ** 20, `${stats.memory.contentBytes} bytes of contents`)
+  const small = 'mkdir "$1/u/new"; for i in $(seq 60); do head -c 100000 "$1/u/cur/1" | cat - '
+  await shellOk(`${small}/proc/sys/kernel/random/uuid >"$1/u/new/$i"; done`, mountpoint)
   t.match(await roost(['umount', '--config', config]), { code: 0 })
   t.match(await roost(['mount', '--daemon', '--config', config]), { code: 0 })
   await shellOk('cat "$1"/u/cur/* | wc -c | grep -x 8000000', mountpoint)
   await shellOk('for i in 1 2 3; do cmp "$1/u/cur/$i" "$1/u/dovecot.index.$i"; done', mountpoint)
+  // What the page cache has is not kept in memory once more.
+  const forget = 'for f in "$1"/blobs/*/*; do dd if="$f" iflag=nocache count=0 status=none; done'
+  await shellOk(forget, dataDir)
+  await shellOk('cat "$1"/u/new/* | wc -c | grep -x 6002220', mountpoint)
   const { bodyBytes } = (await statsOf(config)).memory
   t.ok(bodyBytes > 0 && bodyBytes <= 4 * 2 ** 20, `${bodyBytes} bytes of bodies`)
 })

@@ -1,3 +1,4 @@
+import { CachedBlobs } from '../../lib/blob/cached-blobs.ts'
 import { ERRNO, FsError, type ErrnoName } from '../../lib/errors.ts'
 import type { Appendable } from '../../lib/feed/feed-writer.ts'
 import { FeedSyncer } from '../../lib/feed/feed-syncer.ts'
@@ -61,6 +62,7 @@ export class SimReplica {
   readonly #writer: FeedWriter
   readonly #syncer: FeedSyncer
   readonly #answerer: LoadAnswerer
+  readonly #cachedBlobs: CachedBlobs
   /** What the serving side asked for and the main side has not looked at. */
   #loads: Load[] = []
   readonly #asked = new Set<string>()
@@ -73,6 +75,7 @@ export class SimReplica {
   private constructor(options: SimReplicaOptions, keeper: Keeper) {
     const { disk } = options
     this.keeper = keeper
+    this.#cachedBlobs = new CachedBlobs(options.disk)
     this.tracksOpens = options.tracksOpens ?? true
     this.#disk = disk
     this.#writer = new FeedWriter(disk, keeper.session)
@@ -92,6 +95,7 @@ export class SimReplica {
           this.#loads.push(structuredClone(load))
         }
       },
+      cachedBlobs: this.#cachedBlobs,
       clock: simClock(),
       space: options.space ?? { reserve: () => true, totals: () => disk.space() },
       classifier: new FileClassifier(),
@@ -190,8 +194,10 @@ export class SimReplica {
     for (let i = 0; i < count; i++) {
       const message = this.#messages.shift()
       if (message === undefined) return
-      if (message.kind === 'applied') this.vfs.applied(message.position)
-      else this.#take(message.answer)
+      if (message.kind === 'applied') {
+        this.#cachedBlobs.closeIdle()
+        this.vfs.applied(message.position)
+      } else this.#take(message.answer)
     }
   }
 
@@ -205,6 +211,7 @@ export class SimReplica {
     }
     await this.catchUp()
     await this.keeper.writeCheckpoint()
+    this.#cachedBlobs.close()
     this.#syncer.close()
     this.#writer.close()
     await this.keeper.close()
