@@ -57,10 +57,10 @@ const FULL: BenchSizes = {
     files: 2000,
     names: 10_000
   },
-  mailbox: { messages: 10_000, flagged: 1000 },
+  mailbox: { messages: 10_000, flagged: 1000, settleMs: 3000 },
   files: { files: 10_000, largeMib: 256 },
   contention: { bodies: 8192, bodyBytes: 128 * 1024, warmUp: 1000, aloneMs: 5000 },
-  upkeep: { messages: 10_000, changes: 1_000_000 }
+  upkeep: { messages: 10_000, changes: 1_000_000, settleMs: 15_000 }
 }
 
 const QUICK: BenchSizes = {
@@ -71,10 +71,10 @@ const QUICK: BenchSizes = {
     files: 50,
     names: 200
   },
-  mailbox: { messages: 20, flagged: 10 },
+  mailbox: { messages: 20, flagged: 10, settleMs: 1 },
   files: { files: 50, largeMib: 2 },
   contention: { bodies: 100, bodyBytes: 128 * 1024, warmUp: 10, aloneMs: 500 },
-  upkeep: { messages: 10, changes: 1000 }
+  upkeep: { messages: 10, changes: 1000, settleMs: 1 }
 }
 
 export const USAGE = `npm run bench -- [options]

@@ -20,12 +20,12 @@ import type { Figure } from './figure.ts'
 const CHILD = fileURLToPath(new URL('./flags-child.ts', import.meta.url))
 const MESSAGE_BYTES = 8192
 const LOOK_MS = 500
-/** Until everything has been applied and let go that is going to be without more changes. */
-const SETTLE_MS = 15_000
 
 export interface UpkeepSizes {
   readonly messages: number
   readonly changes: number
+  /** Until all has been applied and let go that is going to be without more changes. */
+  readonly settleMs: number
 }
 
 interface Done {
@@ -44,7 +44,10 @@ export async function measureUpkeep(sizes: UpkeepSizes): Promise<Figure[]> {
   }
 }
 
-async function measured(mount: RoostMount, { messages, changes }: UpkeepSizes): Promise<Figure[]> {
+async function measured(
+  mount: RoostMount,
+  { messages, changes, settleMs }: UpkeepSizes
+): Promise<Figure[]> {
   const user = join(mount.mountpoint, randomUUID())
   await runCommand('mkdir', [user])
   await runChild(CHILD, ['make', user, String(messages)])
@@ -52,7 +55,7 @@ async function measured(mount: RoostMount, { messages, changes }: UpkeepSizes): 
   const change = async (count: number): Promise<Done> =>
     JSON.parse(await runChild(CHILD, ['change', user, String(messages), String(count)])) as Done
   const { count, seconds } = await change(changes)
-  await pause(SETTLE_MS)
+  await pause(settleMs)
   const left = usageOf(mount.dataDir)
   // The kill ends these early, if they last until then.
   const more = change(changes).catch(() => undefined)
