@@ -154,8 +154,10 @@ export class Replica extends Resource {
     this.#keeper = await this.own(keeper)
     const mount = await this.#openMount()
     await this.own({
-      close: () => {
+      close: async () => {
         mount.close()
+        // It is there still when nobody came to serve it.
+        await mount.unmount()
       }
     })
     const serving = new Serving({

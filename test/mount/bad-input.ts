@@ -14,6 +14,8 @@ const EX_TEMPFAIL = 75
 const EX_CONFIG = 78
 
 const NOBODY = '65534'
+/** What a program of somebody else's imports. */
+const PACKAGE = new URL('../../dist/lib/index.js', import.meta.url).href
 
 async function storeAt(place: Place): Promise<void> {
   const { code, stderr } = await runRoost('init', '--data', place.dataDir)
@@ -224,4 +226,19 @@ t.test('what the command line does not know is refused as wrong usage', async t 
     t.match(seen, { code: EX_USAGE, stdout: /^$/, stderr }, args.join(' '))
   }
   t.match(await runRoost('--help'), { code: 0, stdout: 'Usage: roost', stderr: /^$/ })
+})
+
+t.test('a replica that cannot serve takes its mount away again', async t => {
+  const place = await placeFor(t)
+  await storeAt(place)
+  // No function can be handed to the thread that serves.
+  const script = `
+    const { createLogger, DEFAULT_TUNING, Replica } = await import(process.argv[1])
+    const [, , dataDirectory, mountpoint] = process.argv
+    const tuning = { ...DEFAULT_TUNING, fileRules: [() => 0] }
+    const logger = createLogger('test')
+    await new Replica({ dataDirectory, mountpoint, force: false, tuning, logger }).open()`
+  const words = ['--input-type=module', '-e', script, PACKAGE, place.dataDir, place.mountpoint]
+  t.match(await command([process.execPath, ...words]), { code: 1, stderr: 'could not be cloned' })
+  t.strictSame(await mountsBelow(place.directory), [])
 })
