@@ -21,11 +21,22 @@ const OUTPUT_BYTES_MAX = 1 << 26
 /** What git can do without, so that a C library, zlib and OpenSSL are enough. */
 const LEFT_OUT = ['CURL', 'GETTEXT', 'TCLTK', 'PERL', 'PYTHON'].map(part => `NO_${part}=1`)
 /** No optimization, to be quick; nothing in the objects that tells where they were made. */
-const MAKE = ['make', `-j${String(availableParallelism())}`, 'CFLAGS=-O0 -g0', ...LEFT_OUT]
+const MAKE = ['make', `-j${String(availableParallelism())}`, 'CFLAGS=-O0 -g0', ...LEFT_OUT, 'git']
+
+/** What was built takes everything that lies beside it into a repository, and packs it. */
+const USE = `set -e
+export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org
+export GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org
+./git init -q .
+./git add -f .
+./git commit -q -m all
+./git gc -q
+./git fsck
+test -z "$(./git status --short)"`
 
 t.setTimeout(PATIENCE_MS)
 
-t.test('git unpacks, builds and passes its basic tests on the mount as on ext4', async t => {
+t.test('git unpacks, builds and works on the mount as on ext4', async t => {
   const { directory } = await placeFor(t)
   const archive = await sourceOfGit(directory)
   const plain = join(directory, 'plain')
@@ -56,8 +67,7 @@ async function buildIn(directory: string, archive: string): Promise<string> {
   await runIn(directory, 'mkdir', tree)
   await runIn(tree, 'tar', 'xf', archive, '--strip-components=1')
   await runIn(tree, ...MAKE)
-  await runIn(join(tree, 't'), 'sh', './t0000-basic.sh')
-  await runIn(join(tree, 't'), 'sh', './t5510-fetch.sh')
+  await runIn(tree, 'sh', '-c', USE)
   const list = 'find . -name "*.o" | LC_ALL=C sort | xargs sha256sum'
   return runIn(tree, 'sh', '-c', list)
 }
