@@ -9,6 +9,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
+import { firstFrameOf } from '../feed/segment.ts'
 import type { NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
 import type {
   FromFuseThread,
@@ -234,6 +235,7 @@ export class Serving extends Resource {
 
   async #prepare(segment: number): Promise<void> {
     try {
+      await this.#applyLoop.untilNear(firstFrameOf(segment))
       await this.#options.keeper.prepareSegment(segment)
       this.#tell({ type: 'prepared', segment, isThere: true })
     } catch (error) {
