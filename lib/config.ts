@@ -151,7 +151,8 @@ function configOf(settings: Settings): Config {
       syncAfterMs: settings['log.sync_after'],
       gatherMs: settings['log.gather'],
       gatherBytes: settings['log.gather_bytes'],
-      checkpointBytes: settings['log.checkpoint_bytes']
+      checkpointBytes: settings['log.checkpoint_bytes'],
+      quietMs: DEFAULT_TUNING.quietMs
     }
   })
 }

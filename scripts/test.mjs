@@ -22,7 +22,7 @@ const DEBIAN_PACKAGES = [
 ]
 
 /** Folders of test/ whose tests have a command of their own, being long or needing more. */
-const APART = ['dovecot-2.4', 'soak']
+const APART = ['build-c', 'dovecot-2.4', 'soak']
 
 const chosen = process.argv.slice(2)
 

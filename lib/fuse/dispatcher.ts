@@ -19,7 +19,7 @@ import type { Invalidator, Space } from '../vfs/ports.ts'
 import type { Vfs } from '../vfs/vfs.ts'
 import { Wait } from '../vfs/wait.ts'
 import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, OPEN_KILL_SUIDGID } from './abi.ts'
-import { RELEASE_FLAG, WRITE_FLAG } from './abi.ts'
+import { OUT_SIZE, RELEASE_FLAG, WRITE_FLAG } from './abi.ts'
 import type { Parking } from './parking.ts'
 import type { Replies } from './replies.ts'
 import type * as ask from './request.ts'
@@ -28,6 +28,8 @@ import type { ServingMode } from './thread-messages.ts'
 /** Errors that are logged with their stack before only their number is counted. */
 const LOGGED_ERRORS_MAX = 20
 const O_APPEND = 0o2000
+/** An entry of READDIRPLUS with a name of one character. */
+const DIRENT_PLUS_SIZE_MIN = OUT_SIZE.ENTRY + OUT_SIZE.DIRENT + 8
 
 export interface DispatcherOptions {
   readonly vfs: Vfs
@@ -52,6 +54,8 @@ export class Dispatcher {
   readonly #mode: ServingMode
   readonly #xattrs: boolean
   readonly #log: DispatcherOptions['log']
+  /** Listings for which attributes were brought into memory. */
+  readonly #listed = new WeakSet<ask.ReaddirRequest>()
   #unknownErrors = 0
 
   constructor(options: DispatcherOptions) {
@@ -279,13 +283,28 @@ export class Dispatcher {
   #readdir(request: ask.ReaddirRequest): void {
     const { unique, nodeid, offset, size } = request
     const isPlus = request.op === 'readdirplus'
+    if (isPlus) this.#bringListed(request)
     this.#replies.beginListing(unique, size, isPlus)
     this.#vfs.names.readdir(nodeid, offset, ({ name, dirent }) => {
       const isDot = name === '.' || name === '..'
-      const node = isPlus && !isDot ? this.#vfs.known(dirent.ino) : undefined
-      return this.#replies.addName(name, dirent, node)
+      const attr = isPlus && !isDot ? this.#vfs.attributesOf(dirent.ino) : undefined
+      const fits = this.#replies.addName(name, dirent, attr)
+      if (fits && attr !== undefined) this.#vfs.noteLookup(dirent.ino)
+      return fits
     })
     this.#replies.endListing()
+  }
+
+  /** Once for each request: what does not come then is listed without attributes. */
+  #bringListed(request: ask.ReaddirRequest): void {
+    if (this.#listed.has(request)) return
+    const { nodeid, offset, size } = request
+    try {
+      this.#vfs.names.bringListed(nodeid, offset, Math.ceil(size / DIRENT_PLUS_SIZE_MIN))
+    } catch (error) {
+      if (error instanceof Wait && error.key.startsWith('inodes:')) this.#listed.add(request)
+      throw error
+    }
   }
 
   #open({ unique, nodeid, flags, openFlags }: ask.OpenRequest): void {

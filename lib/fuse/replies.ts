@@ -7,7 +7,7 @@
 
 import { FsError } from '../errors.ts'
 import type { Fh } from '../ids.ts'
-import type { Dirent } from '../tree/inode.ts'
+import type { Dirent, Inode } from '../tree/inode.ts'
 import type { Lock } from '../vfs/lock-table.ts'
 import type { Node } from '../vfs/node.ts'
 import { LOCK_TYPE, OUT_HEADER_SIZE } from './abi.ts'
@@ -50,7 +50,7 @@ export class Replies {
 
   entry(unique: number, node: Node): void {
     node.nlookup++
-    this.#send(this.#out, encode.encodeEntry(this.#out, unique, attrOf(node), termsOf(node)))
+    this.#send(this.#out, encode.encodeEntry(this.#out, unique, fieldsOf(node), termsOf(node)))
   }
 
   /** The name does not exist, and that may be remembered. */
@@ -59,7 +59,7 @@ export class Replies {
   }
 
   attr(unique: number, node: Node): void {
-    this.#send(this.#out, encode.encodeAttr(this.#out, unique, attrOf(node), TTL_MS))
+    this.#send(this.#out, encode.encodeAttr(this.#out, unique, fieldsOf(node), TTL_MS))
   }
 
   opened(unique: number, fh: Fh, flags: number): void {
@@ -68,7 +68,7 @@ export class Replies {
 
   created(unique: number, node: Node, fh: Fh, flags: number): void {
     node.nlookup++
-    const [attr, terms] = [attrOf(node), termsOf(node)]
+    const [attr, terms] = [fieldsOf(node), termsOf(node)]
     this.#send(this.#out, encode.encodeCreate(this.#out, unique, attr, terms, fh, flags))
   }
 
@@ -137,13 +137,11 @@ export class Replies {
     this.#dirents.begin(unique, size)
   }
 
-  /** @param node for READDIRPLUS, where it is in memory @returns whether it fitted */
-  addName(name: string, { ino, type, cookie }: Dirent, node: Node | undefined): boolean {
+  /** @param attr for READDIRPLUS, where it is in memory @returns whether it fitted */
+  addName(name: string, { ino, type, cookie }: Dirent, attr: Inode | undefined): boolean {
     if (!this.#isPlus) return this.#dirents.add(name, ino, type, cookie)
-    if (node === undefined) return this.#dirents.addBare(name, ino, type, cookie)
-    const fits = this.#dirents.addPlus(name, attrOf(node), termsOf(node), cookie)
-    if (fits) node.nlookup++
-    return fits
+    if (attr === undefined) return this.#dirents.addBare(name, ino, type, cookie)
+    return this.#dirents.addPlus(name, fieldsOf({ attr }), termsOf({ attr }), cookie)
   }
 
   endListing(): void {
@@ -151,7 +149,7 @@ export class Replies {
   }
 }
 
-function attrOf({ attr }: Node): AttrFields {
+function fieldsOf({ attr }: { readonly attr: Inode }): AttrFields {
   const { ino, size, mode, nlink, uid, gid, rdev, atime, mtime, ctime } = attr
   const blocks = Math.ceil(size / 512)
   return {
@@ -170,6 +168,6 @@ function attrOf({ attr }: Node): AttrFields {
   }
 }
 
-function termsOf({ attr }: Node): EntryTerms {
+function termsOf({ attr }: { readonly attr: Inode }): EntryTerms {
   return { generation: attr.generation, entryTtlMs: TTL_MS, attrTtlMs: TTL_MS }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { FeedProgress } from '../feed/feed-progress.ts'
+import { SEGMENT_SIZE } from '../feed/segment.ts'
 import type { Position } from '../ids.ts'
 import type { Disk } from '../io/disk.ts'
 import type { Logger } from '../io/logger.ts'
@@ -64,6 +65,18 @@ export class ApplyLoop {
     this.#news?.()
   }
 
+  /**
+   * Waits while the store is so far behind a position that the log would grow beyond bounds.
+   *
+   * Not while the store cannot come nearer: on a full disk, deleting has to go on.
+   */
+  async untilNear(position: Position): Promise<void> {
+    const isFar = (): boolean => position - this.#keeper.applied > this.#tuning.checkpointBytes
+    const isMoving = (): boolean =>
+      this.#failure === undefined && this.#progress.state === 'running'
+    while (isFar() && isMoving() && !this.#isStopping()) await delay(LOOK_MS, this.#stop.signal)
+  }
+
   /** Applies everything durable, without waiting for more to gather. */
   async catchUp(): Promise<void> {
     await this.#applyAll()
@@ -74,16 +87,15 @@ export class ApplyLoop {
     this.#stop.abort()
     this.#news?.()
     await this.#running
-    if (await this.#applyAll()) await this.#try(() => this.#keeper.writeCheckpoint())
+    if (await this.#applyAll()) await this.#clear()
   }
 
   async #run(): Promise<void> {
     while (!this.#isStopping()) {
-      await this.#somethingToApply()
-      await this.#gather()
+      const isQuiet = !(await this.#somethingToApply())
+      if (!isQuiet) await this.#gather()
       if (this.#isStopping()) return
-      const isFine = await this.#applyAll()
-      if (isFine && this.#isCheckpointDue()) await this.#try(() => this.#keeper.writeCheckpoint())
+      const isFine = isQuiet ? await this.#clear() : await this.#applyAll()
       if (!isFine) await delay(RETRY_MS, this.#stop.signal)
     }
   }
@@ -96,6 +108,12 @@ export class ApplyLoop {
     return garbage > 0 && this.#disk.space().freeBytes < SCARCE_BYTES
   }
 
+  /** Whether a checkpoint would free what nobody would otherwise ask for soon. */
+  #isWorthClearing(): boolean {
+    const { applied, checkpointed, garbage } = this.#keeper
+    return garbage > 0 || applied - checkpointed >= SEGMENT_SIZE
+  }
+
   #isStopping(): boolean {
     return this.#stop.signal.aborted
   }
@@ -104,13 +122,17 @@ export class ApplyLoop {
     return this.#progress.durable > this.#keeper.applied
   }
 
-  async #somethingToApply(): Promise<void> {
+  /** @returns false when nothing came for long, and what came before waits to be cleared */
+  async #somethingToApply(): Promise<boolean> {
     while (!this.#hasWork() && !this.#isStopping()) {
       const news = new Promise<void>(resolve => (this.#news = resolve))
       this.#progress.wantNews()
       // Looked at again, because the news may have come just before they were wanted.
-      if (!this.#hasWork()) await news
+      if (this.#hasWork()) return true
+      if (!this.#isWorthClearing()) await news
+      else if (await isQuietBefore(news, this.#tuning.quietMs)) return false
     }
+    return true
   }
 
   async #gather(): Promise<void> {
@@ -122,6 +144,7 @@ export class ApplyLoop {
     }
   }
 
+  /** Makes checkpoints on the way: under endless changes there may be no end to come to. */
   async #applyAll(): Promise<boolean> {
     for (;;) {
       const outcome = { isDone: false }
@@ -130,8 +153,13 @@ export class ApplyLoop {
       })
       if (!isFine) return false
       this.#onApplied(this.#keeper.applied)
+      if (this.#isCheckpointDue()) await this.#clear()
       if (outcome.isDone) return true
     }
+  }
+
+  #clear(): Promise<boolean> {
+    return this.#try(() => this.#keeper.writeCheckpoint())
   }
 
   async #try(task: () => Promise<void>): Promise<boolean> {
@@ -147,5 +175,16 @@ export class ApplyLoop {
       this.#failure = failure
       return false
     }
+  }
+}
+
+/** Whether a long time passes before the news. */
+async function isQuietBefore(news: Promise<void>, quietMs: number): Promise<boolean> {
+  const waiting = new AbortController()
+  try {
+    const quiet = delay(quietMs, waiting.signal).then(() => true)
+    return await Promise.race([quiet, news.then(() => false)])
+  } finally {
+    waiting.abort()
   }
 }

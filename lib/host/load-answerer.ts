@@ -66,6 +66,10 @@ export class LoadAnswerer {
       }
       case 'name':
         return { ...load, found: this.#name(load.parent, load.name) }
+      case 'inodes': {
+        const found = load.inos.map(ino => store.get(keys.inodeKey(ino)))
+        return { kind: 'inodes', key, records: withLengths(found) }
+      }
       case 'extents': {
         const stored = store.get(keys.extentsKey(load.ino, load.window))
         return { ...load, extents: stored === undefined ? [] : records.decodeExtents(stored) }
@@ -84,7 +88,7 @@ export class LoadAnswerer {
     const stored = this.#keeper.store.get(keys.direntKey(parent, name))
     if (stored === undefined) return undefined
     const dirent = records.decodeDirent(stored)
-    return { name, dirent, inode: this.#inode(dirent.ino) }
+    return { dirent, inode: this.#inode(dirent.ino) }
   }
 
   async #answerListing(key: string, ino: Ino): Promise<void> {
@@ -92,13 +96,11 @@ export class LoadAnswerer {
     for (;;) {
       const [from, to] = keys.listingRange(ino, cookie)
       const part = await this.#keeper.store.range(from, to, LISTING_PART)
-      const names = part.map(([, value]): StoredName => {
-        const { name, ...dirent } = records.decodeListed(value)
-        cookie = dirent.cookie
-        return { name, dirent, inode: this.#inode(dirent.ino) }
-      })
+      const found = joined(part.map(([, value]) => value))
+      const end = part.at(-1)
+      if (end !== undefined) cookie = records.decodeListed(end[1]).cookie
       const last = part.length < LISTING_PART
-      this.#answer({ kind: 'listing', key, ino, names, last })
+      this.#answer({ kind: 'listing', key, ino, records: found, last })
       if (last) return
     }
   }
@@ -129,4 +131,26 @@ export class LoadAnswerer {
     const isFull = error instanceof Error && 'code' in error && error.code === 'ENOSPC'
     return isFull ? ERRNO.ENOSPC : ERRNO.EIO
   }
+}
+
+/** In memory of their own, which can be handed over to another thread. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+function withLengths(values: readonly (Buffer | undefined)[]): Uint8Array {
+  return joined(
+    values.flatMap(value => {
+      if (value === undefined) return []
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(value.length)
+      return [length, value]
+    })
+  )
 }

@@ -9,6 +9,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
+import { firstFrameOf } from '../feed/segment.ts'
 import type { NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
 import type {
   FromFuseThread,
@@ -17,6 +18,7 @@ import type {
   ServingMode,
   ToFuseThread
 } from '../fuse/thread-messages.ts'
+import { transferablesOf } from '../fuse/thread-messages.ts'
 import { WakeEvent } from '../io/wake-event.ts'
 import { ownIds } from '../io/fuse-device.ts'
 import type { Logger } from '../io/logger.ts'
@@ -30,6 +32,12 @@ import { ApplyLoop } from './apply-loop.ts'
 import { LoadAnswerer } from './load-answerer.ts'
 import type { Tuning } from './tuning.ts'
 import type { SyncThreadInput, SyncThreadMessage } from './sync-thread.ts'
+
+/**
+ * Of each thread. Far more than any needs; but V8 lets a heap grow to the double only, and not to
+ * fourfold, before it clears it up, if it may not become larger than this.
+ */
+const HEAP_LIMITS = { maxOldGenerationSizeMb: 2000, maxYoungGenerationSizeMb: 24 }
 
 export interface ServingOptions {
   readonly keeper: Keeper
@@ -68,9 +76,7 @@ export class Serving extends Resource {
       this.#tell({ type: 'applied', position })
     })
     this.#answerer = new LoadAnswerer(keeper, logger, answer => {
-      // Nobody else has the bytes of a blob: they move over, which spares copying them.
-      const moved = answer.kind === 'blob' ? [answer.bytes.buffer as ArrayBuffer] : []
-      this.#tell({ type: 'loaded', answer }, moved)
+      this.#tell({ type: 'loaded', answer }, transferablesOf(answer))
     })
   }
 
@@ -181,9 +187,9 @@ export class Serving extends Resource {
     while (progress.state === 'running' && progress.durable < progress.requested) await delay(1)
   }
 
-  #tell(message: ToFuseThread, moved: readonly ArrayBuffer[] = []): void {
+  #tell(message: ToFuseThread, handedOver: readonly ArrayBuffer[] = []): void {
     if (this.#hasEnded) return
-    this.#fuse?.postMessage(message, moved)
+    this.#fuse?.postMessage(message, handedOver)
     this.#wake?.tell()
   }
 
@@ -229,6 +235,7 @@ export class Serving extends Resource {
 
   async #prepare(segment: number): Promise<void> {
     try {
+      await this.#applyLoop.untilNear(firstFrameOf(segment))
       await this.#options.keeper.prepareSegment(segment)
       this.#tell({ type: 'prepared', segment, isThere: true })
     } catch (error) {
@@ -249,5 +256,5 @@ export class Serving extends Resource {
 /** Starts the thread whose module lies at `path`, which has the ending that this one has. */
 function startThread(path: string, input: object): Worker {
   const url = new URL(`${path}${extname(import.meta.url)}`, import.meta.url)
-  return new Worker(present(url, 'thread'), { workerData: input })
+  return new Worker(present(url, 'thread'), { workerData: input, resourceLimits: HEAP_LIMITS })
 }

@@ -17,8 +17,10 @@ export interface Tuning {
   readonly gatherMs: number
   /** and bytes of log that do not wait any longer. */
   readonly gatherBytes: number
-  /** Bytes of log between checkpoints. */
+  /** Bytes of log between checkpoints; as many may wait for the store before writers do. */
   readonly checkpointBytes: number
+  /** After that long without changes, a log that takes up space is let go. */
+  readonly quietMs: number
 }
 
 const MIB = 1024 * 1024
@@ -32,5 +34,6 @@ export const DEFAULT_TUNING: Tuning = {
   syncAfterMs: 20,
   gatherMs: 1000,
   gatherBytes: 8 * MIB,
-  checkpointBytes: 64 * MIB
+  checkpointBytes: 64 * MIB,
+  quietMs: 10_000
 }

@@ -12,6 +12,12 @@ type Snapshot = ReturnType<Level<Buffer, Buffer>['snapshot']>
  */
 const WRITE_BUFFER_SIZE = 16 * 1024 * 1024
 
+/**
+ * Tables kept open, of 2 MiB each as a rule. LevelDB maps them, and what was read of them counts as
+ * memory of the process; this is the least that it takes (it keeps ten to itself).
+ */
+const OPEN_FILES_MAX = 64 + 10
+
 export class LevelStore implements Store {
   readonly #level: Level<Buffer, Buffer>
 
@@ -25,6 +31,7 @@ export class LevelStore implements Store {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
       writeBufferSize: WRITE_BUFFER_SIZE,
+      maxOpenFiles: OPEN_FILES_MAX,
       compression: false
     })
     try {

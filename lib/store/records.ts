@@ -79,6 +79,11 @@ export function decodeInode(bytes: Buffer): Inode {
   return inode
 }
 
+/** The number of the inode that a record is of, without the rest. */
+export function inoOfInode(bytes: Buffer): Ino {
+  return new ByteReader(bytes).u53() as Ino
+}
+
 function decodeXattrs(input: ByteReader): Map<string, string> {
   const xattrs = new Map<string, string>()
   while (input.remaining > 0) {
@@ -100,6 +105,9 @@ export function decodeDirent(bytes: Buffer): Dirent {
   const input = new ByteReader(bytes)
   return { ino: input.u53() as Ino, type: input.u32(), cookie: input.u53() as Index }
 }
+
+/** Where the fields of a listed name are; the name is the rest, LENGTH bytes as a u16. */
+export const LISTED = { INO: 0, TYPE: 8, COOKIE: 12, LENGTH: 20, NAME: 22 } as const
 
 export function encodeListed(name: string, { ino, type, cookie }: Dirent): Buffer {
   return encoded(out => {

@@ -196,7 +196,7 @@ export class DataOperations {
 
   /** The kernel has let go of an inode without a name. @throws Wait */
   dropForgotten(ino: Ino): void {
-    const node = this.#parts.tree.nodes.get(ino)
+    const node = this.#parts.tree.nodes.live(ino)
     if (node === undefined || !this.#parts.tree.isAbandoned(node)) return
     this.#drop(node)
     this.#sealer.discard(node)

@@ -12,6 +12,7 @@ import type { Extent } from '../feed/entry.ts'
 import { FsError } from '../errors.ts'
 import type { BlobId, Ino, Position, VolumeId } from '../ids.ts'
 import { isDirectory, type Dirent, type Inode } from '../tree/inode.ts'
+import { inoOfInode } from '../store/records.ts'
 import type { Tree } from '../tree/tree.ts'
 import type { VolumeRecord } from '../tree/volume-record.ts'
 import { present } from '../util/assert.ts'
@@ -34,7 +35,7 @@ export interface CacheLimits {
   readonly blobBytes: number
 }
 
-/** A quarter of a million files, the indexes of some hundred mailboxes, readers of large bodies. */
+/** A million files, the indexes of some hundred mailboxes, readers of large bodies. */
 export const DEFAULT_CACHE_LIMITS: CacheLimits = {
   metadataBytes: 256 * 1024 * 1024,
   contentBytes: 64 * 1024 * 1024,
@@ -177,6 +178,14 @@ export class LiveTree implements Tree {
     if (directory.remove(name, this.position)) this.#forgetAbsentLater(directory, name)
   }
 
+  /** Sees to it that the attributes of these inodes are in memory. @throws Wait */
+  bringInodes(key: string, inos: readonly Ino[]): void {
+    const missing = inos.filter(ino => !this.#nodes.has(ino))
+    if (missing.length === 0) return
+    this.#loader.load({ kind: 'inodes', key, inos: missing })
+    throw new Wait(key)
+  }
+
   /** The directory with all its names. */
   wholeDirectory(node: Node): Directory {
     const directory = this.directoryOf(node)
@@ -285,7 +294,7 @@ export class LiveTree implements Tree {
   }
 
   dropContent(ino: Ino): void {
-    const node = this.#nodes.get(ino)
+    const node = this.#nodes.live(ino)
     if (node?.content === undefined) return
     if (this.#contents.delete(node)) this.#contentBytes -= node.content.bytes
     node.content = undefined
@@ -332,9 +341,12 @@ export class LiveTree implements Tree {
       case 'name':
         return this.#learnName(answer.parent, answer.name, answer.found)
       case 'listing':
-        return this.#learnListing(answer)
+        this.#nodes.live(answer.ino)?.directory?.learnListing(answer.records, answer.last)
+        return
+      case 'inodes':
+        return this.#learnInodes(answer.records)
       case 'extents':
-        this.#nodes.get(answer.ino)?.body?.load(answer.window, answer.extents)
+        this.#nodes.live(answer.ino)?.body?.load(answer.window, answer.extents)
         return
       case 'content':
         return this.#learnContent(answer.ino, answer.block, answer.bytes)
@@ -363,7 +375,7 @@ export class LiveTree implements Tree {
 
   #learnName(parent: Ino, name: string, found: StoredName | undefined): void {
     if (found?.inode !== undefined) this.#learnInode(found.inode)
-    const directory = this.#nodes.get(parent)?.directory
+    const directory = this.#nodes.live(parent)?.directory
     if (directory === undefined) return
     directory.learn(name, found?.dirent, this.position)
     if (found === undefined) this.#forgetAbsentLater(directory, name)
@@ -375,13 +387,19 @@ export class LiveTree implements Tree {
     })
   }
 
-  #learnListing(answer: Loaded & { kind: 'listing' }): void {
-    for (const { inode } of answer.names) if (inode !== undefined) this.#learnInode(inode)
-    this.#nodes.get(answer.ino)?.directory?.learnListing(answer.names, answer.last)
+  /** They stay packed until they are asked for one by one. */
+  #learnInodes({ buffer, byteOffset, length }: Uint8Array): void {
+    const records = Buffer.from(buffer, byteOffset, length)
+    for (let at = 0; at < length;) {
+      const start = at + 4
+      at = start + records.readUInt32LE(at)
+      const record = records.subarray(start, at)
+      if (!this.#nodes.has(inoOfInode(record))) this.#nodes.addPacked(record)
+    }
   }
 
   #learnContent(ino: Ino, block: number, bytes: Uint8Array): void {
-    const node = this.#nodes.get(ino)
+    const node = this.#nodes.live(ino)
     if (node?.content === undefined) return
     const before = node.content.bytes
     // A container may end within the block, or lag behind a file that has grown.

@@ -1,5 +1,5 @@
 /**
- * How often the kernel knows of inodes that are not in memory here.
+ * How often the kernel knows of inodes that have no node in memory here.
  *
  * The kernel may keep names and attributes of millions of files for days, and gives each of them
  * back by its count. So what was shed is not forgotten whole: four bytes stay, in pages of
@@ -27,18 +27,21 @@ export class LookupCounts {
     return this.#pages.size * (PAGE * 4 + 200)
   }
 
-  /** Keeps the count of an inode that leaves memory, and had none here. */
+  /** Keeps the count of an inode whose node leaves memory, and had none here. */
   put(ino: Ino, count: number): void {
     assert(count > 0 && count <= COUNT_MAX, 'a count of lookups is out of range')
-    const number = Math.floor(ino / PAGE)
-    let page = this.#pages.get(number)
-    if (page === undefined) {
-      page = { counts: new Uint32Array(PAGE), used: 0 }
-      this.#pages.set(number, page)
-    }
+    const page = this.#pageFor(ino)
     assert(page.counts[ino % PAGE] === 0, 'an inode was shed twice')
     page.counts[ino % PAGE] = count
     page.used++
+  }
+
+  /** The kernel is told of an inode once more. */
+  raise(ino: Ino): void {
+    const page = this.#pageFor(ino)
+    const count = (page.counts[ino % PAGE] as number) + 1
+    page.counts[ino % PAGE] = count
+    if (count === 1) page.used++
   }
 
   /** Hands the count over to the node that comes into memory. */
@@ -52,6 +55,16 @@ export class LookupCounts {
   lower(ino: Ino, count: number): void {
     const left = (this.#pages.get(Math.floor(ino / PAGE))?.counts[ino % PAGE] ?? 0) - count
     if (left + count > 0) this.#set(ino, Math.max(left, 0))
+  }
+
+  #pageFor(ino: Ino): Page {
+    const number = Math.floor(ino / PAGE)
+    let page = this.#pages.get(number)
+    if (page === undefined) {
+      page = { counts: new Uint32Array(PAGE), used: 0 }
+      this.#pages.set(number, page)
+    }
+    return page
   }
 
   #set(ino: Ino, count: number): void {

@@ -226,6 +226,19 @@ export class NamespaceOperations {
     directory.list(Math.max(cookie, 2), take)
   }
 
+  /**
+   * Brings into memory the attributes behind the names that `readdir` hands out from `cookie` on,
+   * of at most `countMax` names. Those of names that damage has left without an inode do not come.
+   *
+   * @throws Wait; FsError ENOTDIR
+   */
+  bringListed(ino: Ino, cookie: number, countMax: number): void {
+    const directory = this.#parts.tree.wholeDirectory(this.#parts.tree.node(ino))
+    const inos: Ino[] = []
+    directory.list(Math.max(cookie, 2), ({ dirent }) => inos.push(dirent.ino) < countMax)
+    this.#parts.tree.bringInodes(`inodes:${ino}:${cookie}`, inos)
+  }
+
   /** The directory above; of a volume's root, the root of the mount. */
   parentOf({ attr }: Node): Ino {
     return attr.parent === 0 ? ROOT_INO : attr.parent

@@ -38,6 +38,10 @@ export class Node {
   changedPosition = 0 as Position
   /** Used since the shedder last looked. */
   used = true
+  /** The shedder has looked at it. */
+  seen = false
+  /** What it takes among what is kept, as it was used again after that; 0 where it was not. */
+  keptBytes = 0
   /** The log must be applied through here before `content` may leave memory. */
   contentPosition = 0 as Position
   /** Found under a name whose files nobody locks, see FileRule. */

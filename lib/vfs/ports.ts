@@ -21,9 +21,8 @@ export interface Journal {
   append(items: readonly Appendable[]): readonly Buffer[]
 }
 
-/** A name as the store has it, with its inode where that is in the same store. */
+/** What a name stands for in the store, with its inode where that is in the same store. */
 export interface StoredName {
-  readonly name: string
   readonly dirent: Dirent
   readonly inode: Inode | undefined
 }
@@ -34,6 +33,8 @@ export type Load =
   | { readonly kind: 'inode'; readonly key: string; readonly ino: Ino }
   | { readonly kind: 'name'; readonly key: string; readonly parent: Ino; readonly name: string }
   | { readonly kind: 'listing'; readonly key: string; readonly ino: Ino }
+  /** Those of a part of a listing; not all of them need to be there. */
+  | { readonly kind: 'inodes'; readonly key: string; readonly inos: readonly Ino[] }
   | { readonly kind: 'extents'; readonly key: string; readonly ino: Ino; readonly window: number }
   | { readonly kind: 'content'; readonly key: string; readonly ino: Ino; readonly block: number }
   | { readonly kind: 'blob'; readonly key: string; readonly blob: BlobId }
@@ -64,8 +65,15 @@ export type Loaded =
       readonly kind: 'listing'
       readonly key: string
       readonly ino: Ino
-      readonly names: readonly StoredName[]
+      /** Records of names as the store lists them, one behind the other. */
+      readonly records: Uint8Array
       readonly last: boolean
+    }
+  | {
+      readonly kind: 'inodes'
+      readonly key: string
+      /** Those that are there: of each the length as a u32, and the record that the store has. */
+      readonly records: Uint8Array
     }
   | {
       readonly kind: 'extents'

@@ -9,7 +9,7 @@
 import { ROOT_INO, ROOT_VOLUME, volumeOf, type Ino, type Position } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import type { FileClassifier } from '../mail/file-class.ts'
-import { S_IFDIR } from '../tree/inode.ts'
+import { S_IFDIR, type Inode } from '../tree/inode.ts'
 import { AttrOperations } from './attr-operations.ts'
 import { DataOperations } from './data-operations.ts'
 import { HandleTable } from './handle-table.ts'
@@ -100,9 +100,19 @@ export class Vfs {
     }
   }
 
-  /** The inode, if it is in memory. */
+  /** The inode, if it has a node in memory. */
   known(ino: Ino): Node | undefined {
-    return this.#parts.tree.nodes.get(ino)
+    return this.#parts.tree.nodes.live(ino)
+  }
+
+  /** The attributes, if they are in memory. */
+  attributesOf(ino: Ino): Inode | undefined {
+    return this.#parts.tree.nodes.peek(ino)
+  }
+
+  /** A reply names the inode, whose attributes are in memory. */
+  noteLookup(ino: Ino): void {
+    this.#parts.tree.nodes.noteLookup(ino)
   }
 
   /** Whether anything has the inode open. */
@@ -112,7 +122,7 @@ export class Vfs {
 
   /** @returns whether that was the last that held an inode without a name */
   forget(ino: Ino, count: number): boolean {
-    const node = this.#parts.tree.nodes.get(ino)
+    const node = this.#parts.tree.nodes.live(ino)
     if (node === undefined) {
       this.#parts.tree.nodes.forgetAbsent(ino, count)
       return false

@@ -2,15 +2,30 @@
 
 import { parseArgs } from 'node:util'
 import type { MailFormat } from '../support/dovecot-config.ts'
+import type { ContentionSizes } from './contention.ts'
+import type { FilesSizes } from './files.ts'
+import type { MailboxSizes } from './mailbox.ts'
 import type { MicroSizes } from './micro-operations.ts'
+import type { UpkeepSizes } from './upkeep.ts'
 
 /** In the order of the tables' columns. */
 export const TARGET_NAMES = ['ext4', 'fuse-native', 'roost'] as const
 export type TargetName = (typeof TARGET_NAMES)[number]
 
+export const PART_NAMES = [
+  'micro',
+  'deliveries',
+  'mailbox',
+  'files',
+  'contention',
+  'upkeep',
+  'memory'
+] as const
+export type PartName = (typeof PART_NAMES)[number]
+
 export interface BenchOptions {
   readonly targets: readonly TargetName[]
-  readonly parts: readonly string[]
+  readonly parts: readonly PartName[]
   readonly formats: readonly MailFormat[]
   readonly clients: readonly number[]
   /** Deliveries of one run with one client; runs with more clients get twice as many. */
@@ -19,38 +34,65 @@ export interface BenchOptions {
   readonly warmUp: number
   /** Each figure is the median of so many runs, which take turns between the targets. */
   readonly rounds: number
-  readonly micro: MicroSizes
+  readonly sizes: BenchSizes
+  /** Files of the store whose daemon's memory is looked at. */
+  readonly files: number
+  /** Where that store is or shall be, to be used again; else it is made anew each time. */
+  readonly store: string | undefined
   /** Where all data lies side by side, unless it is the system's temporary directory. */
   readonly directory: string | undefined
   /** Where the JSON goes besides the terminal. */
   readonly jsonFile: string | undefined
 }
 
-const FULL: MicroSizes = {
-  maildirFiles: 500,
-  syncedAppends: 500,
-  appends: 20_000,
-  files: 2000,
-  names: 10_000
+/** How much each part does. */
+export interface BenchSizes {
+  readonly micro: MicroSizes
+  readonly mailbox: MailboxSizes
+  readonly files: FilesSizes
+  readonly contention: ContentionSizes
+  readonly upkeep: UpkeepSizes
 }
 
-const QUICK: MicroSizes = {
-  maildirFiles: 10,
-  syncedAppends: 10,
-  appends: 100,
-  files: 50,
-  names: 200
+const FULL: BenchSizes = {
+  micro: {
+    maildirFiles: 500,
+    syncedAppends: 500,
+    appends: 20_000,
+    files: 2000,
+    names: 10_000
+  },
+  mailbox: { messages: 10_000, flagged: 1000, settleMs: 3000 },
+  files: { files: 10_000, largeMib: 256 },
+  contention: { bodies: 8192, bodyBytes: 128 * 1024, warmUp: 1000, aloneMs: 5000 },
+  upkeep: { messages: 10_000, changes: 1_000_000, settleMs: 15_000 }
+}
+
+const QUICK: BenchSizes = {
+  micro: {
+    maildirFiles: 10,
+    syncedAppends: 10,
+    appends: 100,
+    files: 50,
+    names: 200
+  },
+  mailbox: { messages: 20, flagged: 10, settleMs: 1 },
+  files: { files: 50, largeMib: 2 },
+  contention: { bodies: 100, bodyBytes: 128 * 1024, warmUp: 10, aloneMs: 500 },
+  upkeep: { messages: 10, changes: 1000, settleMs: 1 }
 }
 
 export const USAGE = `npm run bench -- [options]
   --quick             tiny sizes, to see that everything runs
   --targets LIST      of ext4,fuse-native,roost
-  --parts LIST        of micro,deliveries
+  --parts LIST        of ${PART_NAMES.join()}
   --formats LIST      of maildir,sdbox,mdbox
   --clients LIST      numbers of LMTP clients (1,8)
   --messages N        deliveries of each run with one client (400)
   --warm-up N         deliveries before each of those runs (1000)
   --rounds N          runs behind each figure (3)
+  --files N           files of the store whose memory is measured (1000000)
+  --store DIR         where that store lies or is to be kept, for another run
   --directory DIR     where all data lies, instead of the temporary directory
   --json FILE         also write the JSON there`
 
@@ -61,25 +103,29 @@ export function benchOptionsOf(args: string[]): BenchOptions {
     options: {
       quick: { type: 'boolean', default: false },
       targets: { type: 'string', default: TARGET_NAMES.join() },
-      parts: { type: 'string', default: 'micro,deliveries' },
+      parts: { type: 'string', default: PART_NAMES.join() },
       formats: { type: 'string', default: 'maildir,sdbox,mdbox' },
       clients: { type: 'string', default: '1,8' },
       messages: { type: 'string' },
       'warm-up': { type: 'string' },
       rounds: { type: 'string' },
+      files: { type: 'string' },
+      store: { type: 'string' },
       directory: { type: 'string' },
       json: { type: 'string' }
     }
   })
   return {
     targets: listOf(values.targets, TARGET_NAMES),
-    parts: listOf(values.parts, ['micro', 'deliveries']),
+    parts: listOf(values.parts, PART_NAMES),
     formats: listOf(values.formats, ['maildir', 'sdbox', 'mdbox']),
     clients: values.clients.split(',').map(countOf),
     messages: countOf(values.messages ?? (values.quick ? '10' : '400')),
     warmUp: countOf(values['warm-up'] ?? (values.quick ? '10' : '1000')),
     rounds: countOf(values.rounds ?? (values.quick ? '1' : '3')),
-    micro: values.quick ? QUICK : FULL,
+    sizes: values.quick ? QUICK : FULL,
+    files: countOf(values.files ?? (values.quick ? '2000' : '1000000')),
+    store: values.store,
     directory: values.directory,
     jsonFile: values.json
   }

@@ -4,6 +4,8 @@ import { cpus, release } from 'node:os'
 import type { TargetName } from './bench-options.ts'
 import type { RequestCounts } from './bench-target.ts'
 import type { DeliveryResult } from './deliveries.ts'
+import { describeGoal, type FigureRow } from './figure.ts'
+import type { MemoryRow } from './memory.ts'
 import type { MicroResult } from './micro.ts'
 import { roundTripsOf } from './round-trips.ts'
 
@@ -33,9 +35,13 @@ export interface BenchReport {
   readonly messages: number
   readonly micro: readonly MicroRow[]
   readonly deliveries: readonly DeliveryRow[]
+  readonly figures: readonly FigureRow[]
+  /** Of Roost alone, with so many files. */
+  readonly files: number
+  readonly memory: readonly MemoryRow[]
 }
 
-export type BenchFigures = Pick<BenchReport, 'rounds' | 'messages' | 'micro' | 'deliveries'>
+export type BenchFigures = Omit<BenchReport, 'node' | 'kernel' | 'processors'>
 
 export function reportOf(figures: BenchFigures): BenchReport {
   return { node: process.version, kernel: release(), processors: cpus().length, ...figures }
@@ -63,6 +69,15 @@ export function renderReport(report: BenchReport, targets: readonly TargetName[]
     sections.push('LMTP deliveries per second (8 KB)\n', deliveryTable(report, targets))
     sections.push('CPU milliseconds per delivery, and the filesystem process of it alone\n')
     sections.push(cpuTable(report, targets))
+  }
+  if (report.memory.length > 0) {
+    sections.push(
+      `Memory of Roost with ${String(report.files)} files, in MB\n`,
+      memoryTable(report)
+    )
+  }
+  if (report.figures.length > 0) {
+    sections.push('Figures with a goal\n', figureTable(report))
   }
   const roundTrips = roundTripTable(report)
   if (roundTrips !== '') sections.push('Requests to Roost for each, by opcode\n', roundTrips)
@@ -110,15 +125,55 @@ function cpuTable({ deliveries }: BenchReport, targets: readonly TargetName[]): 
   return table([['', ...targets.flatMap(name => [name, 'of it'])], ...rows])
 }
 
+function memoryTable({ memory }: BenchReport): string {
+  const heads = [
+    'after',
+    'seconds',
+    'resident',
+    'anonymous',
+    'of files',
+    'peak',
+    'counted',
+    'inodes'
+  ]
+  const rows = memory.map(row => [
+    row.after,
+    row.seconds.toFixed(1),
+    ...[row.rssMb, row.anonMb, row.fileMb, row.peakMb, row.metadataMb].map(mb => mb.toFixed(0)),
+    String(row.inodes)
+  ])
+  return table([heads, ...rows])
+}
+
+function figureTable({ figures }: BenchReport): string {
+  const rows = figures.map(({ name, unit, targets, ratio, goal, isMet }) => [
+    name,
+    unit,
+    preciseFigureOf(targets.ext4?.value),
+    preciseFigureOf(targets.roost?.value),
+    figureOf(ratio, 2),
+    goal === undefined ? '' : describeGoal(goal),
+    isMet === undefined ? '' : isMet ? 'met' : 'MISSED'
+  ])
+  return table([['', '', 'ext4', 'roost', 'ratio', 'goal', ''], ...rows])
+}
+
+/** Three digits, which is as much as a measurement is worth. */
+function preciseFigureOf(value: number | undefined): string {
+  if (value === undefined) return '-'
+  return value.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(value, 0.01)))))
+}
+
 function labelOf({ format, clients }: DeliveryRow): string {
   return `${format}, ${String(clients)} ${clients === 1 ? 'client' : 'clients'}`
 }
 
 /** One line for each thing whose requests were counted. */
-function roundTripTable({ micro, deliveries }: BenchReport): string {
+function roundTripTable({ micro, deliveries, figures }: BenchReport): string {
   const counted = [
     ...micro.map(row => [row.operation, row.targets.roost?.requests] as const),
-    ...deliveries.map(row => [labelOf(row), row.targets.roost?.requests] as const)
+    ...deliveries.map(row => [labelOf(row), row.targets.roost?.requests] as const),
+    ...figures.map(row => [row.name, row.targets.roost?.requests] as const)
   ]
   return counted.flatMap(([label, counts]) => (counts ? [requestLine(label, counts)] : [])).join('')
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mountFuseNative } from '../support/fuse-native-mount.ts'
 import { mountRoost } from '../support/roost-mount.ts'
+import { runCommand } from './bench-command.ts'
 import type { TargetName } from './bench-options.ts'
 
 /** Requests served so far, by opcode. */
@@ -18,6 +19,13 @@ export interface BenchTarget {
   readonly pid: number | undefined
   /** Undefined for a filesystem that does not count. */
   requests(): Promise<RequestCounts | undefined>
+  /**
+   * Brings everything onto the disk and forgets what is cached, the kernel's caches included.
+   *
+   * Roost is mounted anew. The machine's own filesystem cannot be; nothing may have files of it
+   * open that are to be cold.
+   */
+  chill(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -40,6 +48,7 @@ async function openDirectory(): Promise<BenchTarget> {
     directory,
     pid: undefined,
     requests: () => Promise.resolve(undefined),
+    chill: dropCaches,
     stop: () => rm(directory, { recursive: true })
   }
 }
@@ -58,6 +67,7 @@ async function openFuseNative(): Promise<BenchTarget> {
     directory,
     pid: mount.pid,
     requests: () => Promise.resolve(undefined),
+    chill: dropCaches,
     stop
   }
 }
@@ -69,13 +79,26 @@ async function openRoost(): Promise<BenchTarget> {
     await mount.stop()
     await rm(directory, { recursive: true })
   }
+  const chill = async (): Promise<void> => {
+    await mount.stop()
+    await dropCaches()
+    await mount.restart()
+  }
   return {
     name: 'roost',
     directory: mount.mountpoint,
-    pid: mount.pid,
+    get pid() {
+      return mount.pid
+    },
     requests: async () => (await mount.status()).fuse?.requests,
+    chill,
     stop
   }
+}
+
+async function dropCaches(): Promise<void> {
+  await runCommand('sync', [])
+  await runCommand('sh', ['-c', 'echo 3 >/proc/sys/vm/drop_caches'])
 }
 
 /** Open to all: Dovecot's processes go there as another user. */

@@ -1,13 +1,18 @@
 /**
  * The benchmark: the same work on ext4, on Roost and on a filesystem in memory behind
- * `fuse-native`, side by side on one disk and taking turns.
+ * `fuse-native`, side by side on one disk and taking turns; and the memory of Roost alone.
  *
  * It prints tables and then the same as JSON. See `USAGE` for what can be chosen.
  */
 
 import { writeFileSync } from 'node:fs'
 import { requireDovecot, requireFuse, requireRoot } from '../support/prerequisites.ts'
-import { benchOptionsOf, type BenchOptions, type TargetName } from './bench-options.ts'
+import {
+  benchOptionsOf,
+  type BenchOptions,
+  type PartName,
+  type TargetName
+} from './bench-options.ts'
 import {
   ratiosOf,
   renderReport,
@@ -16,8 +21,17 @@ import {
   type MicroRow
 } from './bench-report.ts'
 import { openTarget, type BenchTarget } from './bench-target.ts'
+import { measureContention } from './contention.ts'
 import { measureDeliveries, type DeliveryResult } from './deliveries.ts'
+import { figureRowOf, type Figure, type FigureRow } from './figure.ts'
+import { measureFiles } from './files.ts'
+import { measureMailbox } from './mailbox.ts'
+import { medianOf } from './median.ts'
+import { measureMemory } from './memory.ts'
+import { measureUpkeep } from './upkeep.ts'
 import { measureMicro, type MicroResult } from './micro.ts'
+
+const NEEDING_DOVECOT: readonly string[] = ['deliveries', 'mailbox', 'contention']
 
 type Results<Result> = Map<TargetName, Result[]>
 
@@ -25,7 +39,7 @@ async function main(): Promise<void> {
   const options = benchOptionsOf(process.argv.slice(2))
   requireRoot()
   requireFuse()
-  if (options.parts.includes('deliveries')) requireDovecot()
+  if (options.parts.some(part => NEEDING_DOVECOT.includes(part))) requireDovecot()
   // Everything that is opened for the benchmark asks the system for its temporary directory.
   if (options.directory !== undefined) process.env['TMPDIR'] = options.directory
   const targets: BenchTarget[] = []
@@ -33,7 +47,9 @@ async function main(): Promise<void> {
     process.once(signal, () => void stopAll(targets).finally(() => process.exit(1)))
   }
   try {
-    for (const name of options.targets) targets.push(await openTarget(name))
+    if (options.parts.some(part => part !== 'memory')) {
+      for (const name of options.targets) targets.push(await openTarget(name))
+    }
     await measure(options, targets)
   } finally {
     await stopAll(targets)
@@ -49,8 +65,10 @@ async function measure(options: BenchOptions, targets: readonly BenchTarget[]): 
   const deliveries = options.parts.includes('deliveries')
     ? await deliveryRows(options, targets)
     : []
-  const { rounds, messages } = options
-  const report = reportOf({ rounds, messages, micro, deliveries })
+  const figures = await figureRows(options, targets)
+  const { rounds, messages, files, store } = options
+  const memory = options.parts.includes('memory') ? await measureMemory(files, store) : []
+  const report = reportOf({ rounds, messages, micro, deliveries, figures, files, memory })
   const json = JSON.stringify(report)
   process.stdout.write(`${renderReport(report, options.targets)}\n${json}\n`)
   if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${json}\n`)
@@ -61,7 +79,7 @@ async function microRows(
   targets: readonly BenchTarget[]
 ): Promise<MicroRow[]> {
   const results = await inTurns(options, targets, 'single operations', target =>
-    measureMicro(target, options.micro)
+    measureMicro(target, options.sizes.micro)
   )
   const [first] = results.values().next().value ?? []
   return (first ?? []).map(({ name: operation }, n) => {
@@ -87,6 +105,61 @@ async function deliveryRows(
     }
   }
   return rows
+}
+
+async function figureRows(
+  options: BenchOptions,
+  targets: readonly BenchTarget[]
+): Promise<FigureRow[]> {
+  const rows: FigureRow[] = []
+  // A filesystem in memory would have nothing to be cold, and its figures no goal.
+  const compared = targets.filter(({ name }) => name !== 'fuse-native')
+  for (const { part, label, task } of figureTasks(options)) {
+    if (!options.parts.includes(part)) continue
+    const results = await inTurns(options, compared, label, task)
+    rows.push(...rowsOf(part, results))
+  }
+  if (options.parts.includes('upkeep') && options.targets.includes('roost')) {
+    process.stderr.write('upkeep: roost\n')
+    rows.push(
+      ...rowsOf('upkeep', new Map([['roost', [await measureUpkeep(options.sizes.upkeep)]]]))
+    )
+  }
+  return rows
+}
+
+function rowsOf(part: PartName, results: Results<Figure[]>): FigureRow[] {
+  const [first] = results.values().next().value ?? []
+  return (first ?? []).map((figure, n) => {
+    const each = mapResults(results, runs => medianFigure(runs.map(run => run[n] as Figure)))
+    return figureRowOf(part, figure, each)
+  })
+}
+
+interface FigureTask {
+  readonly part: PartName
+  readonly label: string
+  readonly task: (target: BenchTarget) => Promise<Figure[]>
+}
+
+function figureTasks({ formats, clients, sizes }: BenchOptions): FigureTask[] {
+  return [
+    ...formats.map(format => ({
+      part: 'mailbox' as const,
+      label: `a large mailbox in ${format}`,
+      task: (target: BenchTarget) => measureMailbox(target, format, sizes.mailbox)
+    })),
+    {
+      part: 'files',
+      label: 'files',
+      task: target => measureFiles(target, sizes.files)
+    },
+    ...clients.map(count => ({
+      part: 'contention' as const,
+      label: `a reader beside ${String(count)} at a time`,
+      task: (target: BenchTarget) => measureContention(target, count, sizes.contention)
+    }))
+  ]
 }
 
 /** Measures all targets in each round, so that what changes on the machine meets them all. */
@@ -118,6 +191,10 @@ function medianMicro(runs: MicroResult[]): MicroResult {
   return { ...(runs[0] as MicroResult), perSecond: medianOf(runs, run => run.perSecond) }
 }
 
+function medianFigure(runs: Figure[]): Figure {
+  return { ...(runs[0] as Figure), value: medianOf(runs, run => run.value) }
+}
+
 function medianDelivery(runs: DeliveryResult[]): DeliveryResult {
   return {
     perSecond: medianOf(runs, run => run.perSecond),
@@ -128,11 +205,6 @@ function medianDelivery(runs: DeliveryResult[]): DeliveryResult {
     daemonCpuMs: medianOf(runs, run => run.daemonCpuMs),
     requests: runs[0]?.requests
   }
-}
-
-function medianOf<Run>(runs: readonly Run[], figure: (run: Run) => number): number {
-  const sorted = runs.map(figure).toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN
 }
 
 await main()

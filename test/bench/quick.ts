@@ -1,25 +1,16 @@
 /** That the benchmark runs, with tiny sizes: its figures mean nothing here and are not judged. */
 
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import t from 'tap'
-import type { BenchReport } from './bench-report.ts'
-
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const ARGS = ['--import', '@tapjs/typescript/import', MAIN, '--quick']
-const PATIENCE_MS = 280_000
+import { runQuickly } from './quick-run.ts'
 
 t.test('the benchmark measures all three filesystems and prints tables and JSON', async t => {
-  const env = { ...process.env, TS_NODE_TRANSPILE_ONLY: '1' }
-  const options = { cwd: ROOT, env, timeout: PATIENCE_MS, maxBuffer: 1 << 24 }
-  const { stdout } = await promisify(execFile)(process.execPath, ARGS, options)
-  t.match(stdout, 'Single operations per second')
-  t.match(stdout, 'LMTP deliveries per second')
-  const report = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as BenchReport
+  const { tables, report } = await runQuickly('--parts', 'micro,deliveries,memory')
+  t.match(tables, 'Single operations per second')
+  t.match(tables, 'LMTP deliveries per second')
+  t.match(tables, 'Memory of Roost with 2000 files')
   t.equal(report.micro.length, 8)
   t.equal(report.deliveries.length, 6)
+  t.equal(report.memory.length, 4)
   for (const { targets, ratios } of [...report.micro, ...report.deliveries]) {
     t.strictSame(Object.keys(targets), ['ext4', 'fuse-native', 'roost'])
     t.strictSame(Object.keys(ratios), ['ext4', 'fuse-native'])

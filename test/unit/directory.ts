@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { Index, Ino, Position } from '../../lib/ids.ts'
+import { encodeListed } from '../../lib/store/records.ts'
 import { S_IFREG, type Dirent } from '../../lib/tree/inode.ts'
 import { Directory } from '../../lib/vfs/directory.ts'
-import type { StoredName } from '../../lib/vfs/ports.ts'
 
 const at = (position: number) => position as Position
 
@@ -10,8 +10,9 @@ function dirent(cookie: number): Dirent {
   return { ino: (1000 + cookie) as Ino, type: S_IFREG, cookie: cookie as Index }
 }
 
-function stored(name: string, cookie: number): StoredName {
-  return { name, dirent: dirent(cookie), inode: undefined }
+/** Names with the cookies from `first` on, as a part of a listing. */
+function records(names: readonly string[], first: number): Buffer {
+  return Buffer.concat(names.map((name, n) => encodeListed(name, dirent(first + n))))
 }
 
 function listed(directory: Directory, cookie = 0): string[] {
@@ -68,13 +69,13 @@ t.test('a name that came and went again is absent until its last removal is stor
 t.test('a listing comes in parts and keeps what changed meanwhile', async t => {
   const directory = new Directory(false)
   directory.beginListing()
-  directory.learnListing([stored('a', 3), stored('b', 4)], false)
+  directory.learnListing(records(['a', 'b'], 3), false)
   t.notOk(directory.complete)
   directory.remove('b', at(100))
   directory.set('c', dirent(12))
   directory.remove('d', at(120))
   directory.forgetAbsent('b', at(500))
-  directory.learnListing([stored('d', 5), stored('e', 6)], true)
+  directory.learnListing(records(['d', 'e'], 5), true)
   t.ok(directory.complete)
   t.same(listed(directory), ['a', 'e', 'c'])
   t.equal(directory.get('b'), undefined)
@@ -82,7 +83,7 @@ t.test('a listing comes in parts and keeps what changed meanwhile', async t => {
 
 t.test('a part of a listing that was not asked for is not taken for all of it', async t => {
   const directory = new Directory(false)
-  directory.learnListing([stored('a', 3)], true)
+  directory.learnListing(records(['a'], 3), true)
   t.notOk(directory.complete)
 })
 

@@ -102,3 +102,19 @@ t.test('what is written and not sealed stays', async t => {
   t.not(replica.vfs.known(handle.ino), undefined)
   t.equal((await shell.read('ann/new/m.5')).toString(), 'changed 5')
 })
+
+t.test('attributes for a listing come packed, and what the kernel knows is counted', async t => {
+  const { replica, shell } = await crowdedReplica(5000)
+  const directory = (await shell.node('ann/new')).attr.ino
+  const { ino, mtime } = (await shell.node('ann/new/m.3')).attr
+  await catchUpAll(replica)
+  shed(replica)
+  await replica.run(() => {
+    replica.vfs.names.bringListed(directory, 0, 40)
+  })
+  t.equal(replica.vfs.known(ino), undefined, 'nothing uses it yet')
+  t.equal(replica.vfs.attributesOf(ino)?.mtime, mtime)
+  replica.vfs.noteLookup(ino)
+  replica.vfs.noteLookup(ino)
+  t.equal((await shell.node('ann/new/m.3')).nlookup, 2)
+})
