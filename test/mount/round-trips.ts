@@ -3,12 +3,15 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import t, { type Test } from 'tap'
 import { mountRoost, PLAINLY, type RoostMount } from '../support/roost-mount.ts'
 import { shellOk } from './place.ts'
 
 const READER = fileURLToPath(new URL('warm-reader.mjs', import.meta.url))
 const ROUNDS = 1000
+/** Other tests make the kernel drop what it has cached, of this mount as well. */
+const TRIES = 5
 const PATIENCE_MS = 60_000
 const FILES = { 'dovecot.index.log': 20_000, 'cur/small': 8192, 'cur/large': 200_000 }
 const BYTES = Object.values(FILES).reduce((sum, size) => sum + size, 0)
@@ -31,9 +34,13 @@ for (const { mode, opened } of SERVED) {
     // After a read that it had to ask for, the kernel asks for the attributes once: it takes the
     // time of access for changed.
     t.equal(await use(2), 2 * BYTES, 'two rounds warm')
-    const before = await requestsOf(mount)
-    t.equal(await use(ROUNDS), ROUNDS * BYTES)
-    t.strictSame(await requestsOf(mount), before)
+    let [before, after] = [await requestsOf(mount), {}]
+    for (let tries = 0; tries < TRIES && !isDeepStrictEqual(before, after); tries++) {
+      before = await requestsOf(mount)
+      t.equal(await use(ROUNDS), ROUNDS * BYTES)
+      after = (await requestsOf(mount)) ?? {}
+    }
+    t.strictSame(after, before)
   })
 }
 

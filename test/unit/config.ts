@@ -90,7 +90,8 @@ files: [{ pattern: '*.x', class: blob, lockless: true }, { pattern: 'a/*', class
       syncAfterMs: 5,
       gatherMs: 2000,
       gatherBytes: 16 * 2 ** 20,
-      checkpointBytes: 128 * 2 ** 20
+      checkpointBytes: 128 * 2 ** 20,
+      quietMs: DEFAULT_TUNING.quietMs
     }
   })
 })
