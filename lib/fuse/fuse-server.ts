@@ -21,6 +21,7 @@ import { decodeRequest } from './decode.ts'
 import { DiskSpace } from './disk-space.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { encodeNotifyInvalEntry, encodeNotifyInvalInode } from './encode.ts'
+import { IdleSpin } from './idle-spin.ts'
 import { negotiateInit } from './init.ts'
 import { Parking } from './parking.ts'
 import { Replies } from './replies.ts'
@@ -70,6 +71,7 @@ export class FuseServer {
   readonly #port: MessagePort
   readonly #clock: Clock
   readonly #wake: WakeEvent
+  readonly #spin: IdleSpin
   readonly #progress: FeedProgress
   readonly #journal: SegmentedJournal
   readonly #space: DiskSpace
@@ -94,6 +96,7 @@ export class FuseServer {
     this.#port = port
     this.#clock = clock
     this.#wake = new WakeEvent(input.wake)
+    this.#spin = new IdleSpin(clock)
     this.#progress = new FeedProgress(input.progress)
     this.#journal = new SegmentedJournal(disk, input.session, this.#progress, segment => {
       this.#tell({ type: 'prepare', segment })
@@ -155,13 +158,16 @@ export class FuseServer {
   /** Looks first and sleeps only when there is nothing to do: under load there always is. */
   #step(): void {
     this.#hearNews()
-    if (!this.#receive()) this.#sleep()
+    const look = (): boolean => this.#wake.isTold || this.#receive()
+    if (!this.#receive() && !this.#spin.spin(look)) this.#sleep()
     this.#tick()
   }
 
   #sleep(): void {
     if (!this.#wake.beginSleep()) return
-    const ready = libc.poll2(this.#input.fuseFd, this.#wake.fd, this.#timeoutMs())
+    const { fuseFd } = this.#input
+    const timeoutMs = this.#timeoutMs()
+    const ready = this.#spin.sleep(() => libc.poll2(fuseFd, this.#wake.fd, timeoutMs))
     this.#wake.endSleep((ready & libc.POLL2.B_READABLE) !== 0)
     if (ready > 0 && (ready & libc.POLL2.A_TROUBLE) !== 0) this.#endReason ??= 'the mount was ended'
   }

@@ -52,7 +52,12 @@ export class WakeEvent {
 
   /** Whether something was told since this was last asked; looked at before the news itself. */
   take(): boolean {
-    return Atomics.load(this.#words, TOLD) === 1 && Atomics.exchange(this.#words, TOLD, 0) === 1
+    return this.isTold && Atomics.exchange(this.#words, TOLD, 0) === 1
+  }
+
+  /** Whether `take` would say so. */
+  get isTold(): boolean {
+    return Atomics.load(this.#words, TOLD) === 1
   }
 
   /** Announces that the caller will poll `fd`. @returns false when there is something already */
