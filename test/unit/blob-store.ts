@@ -124,11 +124,23 @@ t.test('a removed blob is gone, also from memory', async t => {
   await t.rejects(store.read(BLOB), { code: 'BODY_MISSING' })
 })
 
-t.test('many readers of one blob share one read', async t => {
+t.test('blobs that are checked at the same time do not mix', async t => {
+  const store = storeOn(new SimDisk())
+  const bodies = Array.from({ length: 10 }, (_, i) => Buffer.alloc(70_000 + i, `body ${i} `))
+  const blobs = bodies.map(bytes => sha256Hex(bytes) as BlobId)
+  blobs.forEach((blob, i) => {
+    store.put(blob, bodies[i] as Buffer)
+  })
+  await Promise.all(blobs.map(blob => store.check(blob)))
+  t.equal(store.damaged.size, 0)
+})
+
+t.test('a check refuses what a read would', async t => {
   const disk = new SimDisk()
   const store = storeOn(disk)
+  await t.rejects(store.check(BLOB), { code: 'BODY_MISSING' })
   store.put(BLOB, BODY)
-  disk.fail('read', 'EIO', { skip: 1 })
-  const read = await Promise.all([store.read(BLOB), store.read(BLOB), store.read(BLOB)])
-  t.ok(read.every(bytes => bytes.equals(BODY)))
+  disk.flipBit(KEPT, 77)
+  await t.rejects(store.check(BLOB), { code: 'BODY_DAMAGED' })
+  t.match(store.damaged.get(BLOB), /BODY_DAMAGED/)
 })
