@@ -14,6 +14,7 @@ import * as records from '../store/records.ts'
 import type { Inode } from '../tree/inode.ts'
 import { emptyVolume } from '../tree/volume-record.ts'
 import { sha256Hex } from '../util/hash.ts'
+import { joinBytes } from '../util/join-bytes.ts'
 import { BLOCK_SIZE } from '../vfs/content.ts'
 import type { Load, Loaded, StoredName } from '../vfs/ports.ts'
 
@@ -96,7 +97,7 @@ export class LoadAnswerer {
     for (;;) {
       const [from, to] = keys.listingRange(ino, cookie)
       const part = await this.#keeper.store.range(from, to, LISTING_PART)
-      const found = joined(part.map(([, value]) => value))
+      const found = joinBytes(part.map(([, value]) => value))
       const end = part.at(-1)
       if (end !== undefined) cookie = records.decodeListed(end[1]).cookie
       const last = part.length < LISTING_PART
@@ -133,19 +134,8 @@ export class LoadAnswerer {
   }
 }
 
-/** In memory of their own, which can be handed over to another thread. */
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}
-
 function withLengths(values: readonly (Buffer | undefined)[]): Uint8Array {
-  return joined(
+  return joinBytes(
     values.flatMap(value => {
       if (value === undefined) return []
       const length = Buffer.alloc(4)

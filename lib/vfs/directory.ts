@@ -9,6 +9,7 @@
 
 import type { Index, Position } from '../ids.ts'
 import type { Dirent } from '../tree/inode.ts'
+import { joinBytes } from '../util/join-bytes.ts'
 import { PackedNames, type NamedDirent } from './packed-names.ts'
 
 export type { NamedDirent } from './packed-names.ts'
@@ -212,7 +213,7 @@ export class Directory {
 
   #finishListing(listed: readonly Uint8Array[]): void {
     this.#listed = undefined
-    const records = joined(listed)
+    const records = joinBytes(listed)
     this.#take(-records.length)
     const packed = new PackedNames(records)
     // What is known here is newer than what the store said, which may have changed meanwhile.
@@ -243,17 +244,6 @@ export class Directory {
     this.#packed = packed
     this.#take(packed.bytes - this.#bytes)
   }
-}
-
-/** The parts in one piece of memory of its own, not in one that others share. */
-function joined(parts: readonly Uint8Array[]): Buffer {
-  const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
 
 function bytesOf(name: string): number {
