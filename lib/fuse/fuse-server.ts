@@ -90,6 +90,8 @@ export class FuseServer {
   #idleAtMs = 0
   #closedAtMs = 0
   #endReason: string | undefined
+  /** Made once, as it is needed in every step. */
+  readonly #look = (): boolean => this.#wake.isTold || this.#receive()
 
   constructor(input: FuseThreadInput, port: MessagePort, disk: Disk, clock: Clock) {
     this.#input = input
@@ -158,8 +160,7 @@ export class FuseServer {
   /** Looks first and sleeps only when there is nothing to do: under load there always is. */
   #step(): void {
     this.#hearNews()
-    const look = (): boolean => this.#wake.isTold || this.#receive()
-    if (!this.#receive() && !this.#spin.spin(look)) this.#sleep()
+    if (!this.#receive() && !this.#spin.spin(this.#look)) this.#sleep()
     this.#tick()
   }
 
