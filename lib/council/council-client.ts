@@ -7,8 +7,9 @@
  */
 
 import type { ReplicaId, SessionId, VolumeId } from '../ids.ts'
+import { present } from '../util/assert.ts'
 import type { Command, CouncilAnswer, CouncilRequest } from './command.ts'
-import type { CouncilMessage } from './council-message.ts'
+import { isQuestion, type CouncilMessage } from './council-message.ts'
 import { isHealthy, RENEW_MS, validUntilOf, type Health } from './session.ts'
 
 /** Without an answer for so long a question is put again, to somebody else. */
@@ -116,10 +117,8 @@ export class CouncilClient {
 
   hear(message: CouncilMessage, now: number): readonly ClientOutput[] {
     this.#outputs = []
-    const isQuestion =
-      message.kind === 'request' || message.kind === 'renew' || message.kind === 'read'
-    const asked = isQuestion ? undefined : this.#asked.get(message.id)
-    if (asked === undefined) return this.#outputs
+    const asked = this.#asked.get(message.id)
+    if (asked === undefined || isQuestion(message)) return this.#outputs
     this.#asked.delete(message.id)
     const { question, at } = asked
     switch (message.kind) {
@@ -196,8 +195,9 @@ export class CouncilClient {
   }
 
   #requestOf(number: number): CouncilRequest {
-    const command = this.#commands.get(number) ?? { kind: 'claim', volumes: [] }
-    const first = Math.min(...this.#commands.keys())
+    const command = present(this.#commands.get(number), 'command that is not answered')
+    // They are in the order of their numbers, and all before the first are answered.
+    const [first = number] = this.#commands.keys()
     return { session: this.#session, number, settled: first - 1, command }
   }
 

@@ -22,3 +22,10 @@ export type CouncilMessage =
     }
   /** Ask somebody else; 0: the leader is not known here. */
   | { readonly kind: 'elsewhere'; readonly id: number; readonly leader: ReplicaId | 0 }
+
+export type CouncilQuestion = Extract<CouncilMessage, { kind: 'request' | 'renew' | 'read' }>
+
+/** Whether it is for the leader to answer, and not an answer itself. */
+export function isQuestion(message: CouncilMessage): message is CouncilQuestion {
+  return message.kind === 'request' || message.kind === 'renew' || message.kind === 'read'
+}

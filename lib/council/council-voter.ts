@@ -10,7 +10,7 @@
 import type { ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import { decodeCouncil, encodeCouncil } from './council-codec.ts'
 import { CouncilFold } from './council-fold.ts'
-import type { CouncilMessage } from './council-message.ts'
+import { isQuestion, type CouncilMessage } from './council-message.ts'
 import { isAlive, memberOfSession, type CouncilState } from './council-state.ts'
 import { isMembershipCommand, type CouncilRequest, type MembershipCommand } from './command.ts'
 import type {
@@ -198,9 +198,7 @@ export class CouncilVoter {
   }
 
   #hear(from: ReplicaId, message: CouncilMessage): void {
-    const isQuestion =
-      message.kind === 'request' || message.kind === 'renew' || message.kind === 'read'
-    if (!isQuestion) return
+    if (!isQuestion(message)) return
     const asker = { replica: from, id: message.id }
     if (!this.isLeader) return this.#sendElsewhere(asker)
     switch (message.kind) {

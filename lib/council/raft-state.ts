@@ -2,6 +2,7 @@
 
 import type { ReplicaId } from '../ids.ts'
 import { assert, present } from '../util/assert.ts'
+import { emptyWriteQueue, type WriteQueue } from '../util/write-queue.ts'
 import type {
   LogPlace,
   RaftConfig,
@@ -44,7 +45,7 @@ export type RaftRole =
       questions: { readonly token: number; readonly round: number }[]
     }
 
-export interface RaftState<C> extends DurableRaft<C> {
+export interface RaftState<C> extends DurableRaft<C>, WriteQueue<RaftOutput<C>> {
   role: RaftRole
   /** Who gets the log without a vote, as far as they do not vote. */
   learners: readonly ReplicaId[]
@@ -52,12 +53,6 @@ export interface RaftState<C> extends DurableRaft<C> {
   commit: number
   /** Handed out as decided. */
   applied: number
-  writes: number
-  synced: number
-  /** Last index that is durable here. */
-  durable: number
-  unsynced: { readonly write: number; index: number }[]
-  waiting: { readonly write: number; readonly output: RaftOutput<C> }[]
   /** Ticks since a leader, or the own election, was heard of; of a leader: since its last round. */
   ticks: number
   /** Of a leader: ticks since it last looked whether it is heard. */
@@ -85,11 +80,7 @@ export function startRaft<C>(durable: DurableRaft<C>, patience: number): RaftSta
     leader: 0,
     commit: index,
     applied: index,
-    writes: 0,
-    synced: 0,
-    durable: index + durable.entries.length,
-    unsynced: [],
-    waiting: [],
+    ...emptyWriteQueue(index + durable.entries.length),
     ticks: 0,
     quorumTicks: 0,
     patience

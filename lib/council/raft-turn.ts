@@ -2,6 +2,7 @@
 
 import type { ReplicaId } from '../ids.ts'
 import { assert } from '../util/assert.ts'
+import { cutDurable, noteSynced, sayWhenSynced } from '../util/write-queue.ts'
 import type { RaftEntry, RaftMessage, RaftOutput, RaftSnapshot, RaftWrite } from './raft-io.ts'
 import { lastPlace, placeAt, type RaftRole, type RaftState } from './raft-state.ts'
 
@@ -33,6 +34,7 @@ export class RaftTurn<C> {
   readonly state: RaftState<C>
   readonly setup: RaftSetup
   readonly outputs: RaftOutput<C>[] = []
+  readonly #say = (output: RaftOutput<C>): void => this.emit(output)
 
   constructor(state: RaftState<C>, setup: RaftSetup) {
     this.state = state
@@ -54,8 +56,7 @@ export class RaftTurn<C> {
   /** Nobody hears what a crash could make untrue. */
   sendWhenDurable(to: ReplicaId, message: RaftMessage<C>): void {
     const output = { kind: 'send', to, message } as const
-    if (this.state.synced >= this.state.writes) this.emit(output)
-    else this.state.waiting.push({ write: this.state.writes, output })
+    sayWhenSynced(this.state, this.state.writes, output, this.#say)
   }
 
   vote(term: number, votedFor: ReplicaId | 0): void {
@@ -95,7 +96,7 @@ export class RaftTurn<C> {
     assert(index >= state.commit, 'what is decided is cut off the log')
     state.entries.splice(index - state.snapshot.place.index)
     this.#write({ kind: 'cut', index })
-    this.#forgetDurable(index)
+    cutDurable(state, index)
   }
 
   /** What the snapshot covers leaves the log; all of it does unless it goes through its place. */
@@ -107,7 +108,7 @@ export class RaftTurn<C> {
     state.entries = keepsTail ? state.entries.slice(covered) : []
     state.snapshot = snapshot
     const write = this.#write({ kind: 'snapshot', snapshot, keepsTail })
-    if (!keepsTail) this.#forgetDurable(place.index)
+    if (!keepsTail) cutDurable(state, place.index)
     state.unsynced.push({ write, index: Math.max(place.index, keepsTail ? state.durable : 0) })
     state.commit = Math.max(state.commit, place.index)
     if (state.applied >= place.index) return
@@ -127,27 +128,12 @@ export class RaftTurn<C> {
   }
 
   synced(write: number): void {
-    const { state } = this
-    state.synced = Math.max(state.synced, Math.min(write, state.writes))
-    while (state.unsynced[0] !== undefined && state.unsynced[0].write <= state.synced) {
-      state.durable = Math.max(state.durable, state.unsynced[0].index)
-      state.unsynced.shift()
-    }
-    while (state.waiting[0] !== undefined && state.waiting[0].write <= state.synced) {
-      this.emit(state.waiting[0].output)
-      state.waiting.shift()
-    }
+    noteSynced(this.state, write, this.#say)
   }
 
   #write(write: RaftWrite<C>): number {
     const number = ++this.state.writes
     this.emit({ kind: 'write', number, write })
     return number
-  }
-
-  #forgetDurable(index: number): void {
-    const { state } = this
-    state.durable = Math.min(state.durable, index)
-    for (const pending of state.unsynced) pending.index = Math.min(pending.index, index)
   }
 }

@@ -7,6 +7,7 @@
 
 import type { HistoryPoint } from '../council/lease-record.ts'
 import type { Epoch, Index, ReplicaId, SessionId } from '../ids.ts'
+import { emptyWriteQueue, type WriteQueue } from '../util/write-queue.ts'
 import type { DurableVolume } from './durable-volume.ts'
 import type { LogEntry } from './history.ts'
 import type { LeaseView, VolumeOutput } from './volume-io.ts'
@@ -107,18 +108,10 @@ export interface Want {
   ticks: number
 }
 
-export interface VolumeState<E extends LogEntry> extends DurableVolume<E> {
-  /** Number of the last write wanted, and of the last that is durable. */
-  writes: number
-  synced: number
+export interface VolumeState<E extends LogEntry>
+  extends DurableVolume<E>, WriteQueue<VolumeOutput<E>, Index> {
   /** The last write that something may wait for: all but `commit`. */
   urgent: number
-  /** The history through here is durable. */
-  durable: Index
-  /** Writes that are not, and how far the history is when they are. */
-  unsynced: { readonly write: number; index: Index }[]
-  /** What may be said when a write is durable. */
-  waiting: { readonly write: number; readonly output: VolumeOutput<E> }[]
   /** All bodies that entries up to here name are here too, referenced durably. */
   held: Index
   /** Shown to the kernel. */
@@ -154,12 +147,8 @@ export function startVolume<E extends LogEntry>(
   const lacking = entries.find(entry => entry.hasBodies && !hasBodies(entry))
   return {
     ...durable,
-    writes: 0,
-    synced: 0,
+    ...emptyWriteQueue(head),
     urgent: 0,
-    durable: head,
-    unsynced: [],
-    waiting: [],
     held: lacking === undefined ? head : ((lacking.index - 1) as Index),
     exposed: Math.min(durable.commit.index, head) as Index,
     session: 0,

@@ -6,6 +6,7 @@
 import type { HistoryPoint } from '../council/lease-record.ts'
 import type { Epoch, Index, ReplicaId, SessionId } from '../ids.ts'
 import { assert, present } from '../util/assert.ts'
+import { cutDurable, noteSynced, sayWhenSynced } from '../util/write-queue.ts'
 import type { VolumeWrite } from './durable-volume.ts'
 import { appendEntries, cutHistory, hasPoint, headOf, pointAt, type LogEntry } from './history.ts'
 import type { VolumeOutput, VolumeProposal } from './volume-io.ts'
@@ -27,6 +28,7 @@ export class VolumeTurn<E extends LogEntry> {
   readonly state: VolumeState<E>
   readonly setup: VolumeSetup<E>
   readonly outputs: VolumeOutput<E>[] = []
+  readonly #say = (output: VolumeOutput<E>): void => this.emit(output)
 
   constructor(state: VolumeState<E>, setup: VolumeSetup<E>) {
     this.state = state
@@ -62,8 +64,7 @@ export class VolumeTurn<E extends LogEntry> {
   /** Sends when all is durable that has been wanted so far. */
   sendWhenDurable(to: ReplicaId, message: VolumeMessage<E>): void {
     const output = { kind: 'send', to, message } as const
-    if (this.state.synced >= this.state.urgent) this.emit(output)
-    else this.state.waiting.push({ write: this.state.urgent, output })
+    sayWhenSynced(this.state, this.state.urgent, output, this.#say)
   }
 
   propose(proposal: VolumeProposal): number {
@@ -143,16 +144,7 @@ export class VolumeTurn<E extends LogEntry> {
   }
 
   synced(write: number): void {
-    const { state } = this
-    state.synced = Math.max(state.synced, Math.min(write, state.writes))
-    while (state.unsynced[0] !== undefined && state.unsynced[0].write <= state.synced) {
-      state.durable = Math.max(state.durable, state.unsynced[0].index) as Index
-      state.unsynced.shift()
-    }
-    while (state.waiting[0] !== undefined && state.waiting[0].write <= state.synced) {
-      this.emit(state.waiting[0].output)
-      state.waiting.shift()
-    }
+    noteSynced(this.state, write, this.#say)
   }
 
   #write(write: VolumeWrite<E>): number {
@@ -164,8 +156,7 @@ export class VolumeTurn<E extends LogEntry> {
 
   #forgetDurable(index: Index): void {
     const { state } = this
-    state.durable = Math.min(state.durable, index) as Index
-    for (const pending of state.unsynced) pending.index = Math.min(pending.index, index) as Index
+    cutDurable(state, index)
     if (state.accepted !== undefined && state.accepted.through > index) state.accepted = undefined
   }
 

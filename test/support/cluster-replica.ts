@@ -12,7 +12,8 @@ import { applyRaftWrite, type DurableRaft } from '../../lib/council/raft-state.t
 import type { Index, ReplicaId, VolumeId } from '../../lib/ids.ts'
 import { present } from '../../lib/util/assert.ts'
 import type { LogEntry } from '../../lib/volume/history.ts'
-import type { VolumeInput, VolumeProposal } from '../../lib/volume/volume-io.ts'
+import { proposedCommand } from '../../lib/volume/proposed-command.ts'
+import type { VolumeInput } from '../../lib/volume/volume-io.ts'
 import type { VolumeMessage } from '../../lib/volume/volume-message.ts'
 import type { VolumeSetup } from '../../lib/volume/volume-turn.ts'
 import type { ClusterOptions } from './cluster-options.ts'
@@ -329,7 +330,7 @@ export class ClusterReplica {
           break
         case 'propose': {
           const { number, outputs } = run.client.request(
-            commandOf(volume, event.proposal),
+            proposedCommand(volume, event.proposal),
             this.localNow
           )
           run.proposals.set(number, { volume, proposal: event.number })
@@ -377,21 +378,5 @@ export class ClusterReplica {
         if (this.#run === run) task()
       })
     )
-  }
-}
-
-function commandOf(volume: VolumeId, proposal: VolumeProposal): Command {
-  const { epoch } = proposal
-  switch (proposal.kind) {
-    case 'claim':
-      return { kind: 'claim', volumes: [{ volume, epoch }] }
-    case 'grant':
-      return { kind: 'grant', volume, epoch, base: proposal.base, to: proposal.to }
-    case 'release':
-      return { kind: 'release', volumes: [{ volume, epoch, base: proposal.base }] }
-    case 'resize': {
-      const { dataSet, copies } = proposal
-      return { kind: 'resize', volumes: [{ volume, epoch, dataSet, copies }] }
-    }
   }
 }

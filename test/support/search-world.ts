@@ -17,6 +17,7 @@ import { foundCouncil, isAlive } from '../../lib/council/council-state.ts'
 import type { Command, CouncilAnswer } from '../../lib/council/command.ts'
 import type { LeaseRecord } from '../../lib/council/lease-record.ts'
 import type { ReplicaId, SessionId, VolumeId } from '../../lib/ids.ts'
+import { proposedCommand } from '../../lib/volume/proposed-command.ts'
 import type { CopyRule } from '../../lib/volume/volume-rules.ts'
 import { founderOf } from './council-asker.ts'
 import { copyOf, Interner } from './plain-values.ts'
@@ -250,7 +251,7 @@ export class SearchWorlds {
     const isBeyond = lease.epoch >= this.#bounds.epochsMax && proposal.kind !== 'release'
     if (isBeyond && lease.epoch === proposal.epoch) return world
     const state = copyOf(before)
-    const command = commandOf(proposal)
+    const command = proposedCommand(V, proposal)
     // Number and epoch tell a session's requests apart here, where claims are not sent.
     const unique = 1000 * (proposal.epoch + 1) + number
     const request = { session, number: unique, settled: unique - 1, command }
@@ -291,23 +292,6 @@ export class SearchWorlds {
 }
 
 type MessageOf<Kind extends SearchMessage['kind']> = Extract<SearchMessage, { kind: Kind }>
-
-function commandOf(proposal: MessageOf<'proposal'>['proposal']): Command {
-  const { epoch } = proposal
-  const volume = V
-  switch (proposal.kind) {
-    case 'claim':
-      return { kind: 'claim', volumes: [{ volume, epoch }] }
-    case 'grant':
-      return { kind: 'grant', volume, epoch, base: proposal.base, to: proposal.to }
-    case 'release':
-      return { kind: 'release', volumes: [{ volume, epoch, base: proposal.base }] }
-    case 'resize': {
-      const { dataSet, copies } = proposal
-      return { kind: 'resize', volumes: [{ volume, epoch, dataSet, copies }] }
-    }
-  }
-}
 
 function isAnswerDone(answer: CouncilAnswer): boolean {
   return answer.kind === 'done' && answer.refused.length === 0
