@@ -4,7 +4,7 @@
 
 import { FsError, RoostError } from '../errors.ts'
 import type { AttrChange } from '../feed/entry.ts'
-import { volumeOf, type Fh, type Ino, type Position } from '../ids.ts'
+import { volumeOf, type Epoch, type Fh, type Ino, type Position } from '../ids.ts'
 import { isDirectory, isRegular, modeWithoutPrivileges, S_IFREG } from '../tree/inode.ts'
 import { BodyReader } from './body-reader.ts'
 import { Body } from './body.ts'
@@ -35,6 +35,8 @@ export interface WriteRequest {
   readonly flags: number
   /** Whoever writes has not the right to keep setuid and setgid on the file. */
   readonly killsPrivileges?: boolean
+  /** The open file, where it is known. */
+  readonly fh?: Fh
 }
 
 export class DataOperations {
@@ -119,7 +121,8 @@ export class DataOperations {
    * @returns where it was written
    * @throws FsError ENOSPC, EFBIG, EINVAL not a regular file, ESTALE
    */
-  write({ ino, offset, data, flags, killsPrivileges }: WriteRequest): number {
+  write({ ino, offset, data, flags, killsPrivileges, fh }: WriteRequest): number {
+    if (fh !== undefined) this.useHandle(fh)
     const node = this.#parts.tree.node(ino)
     if (node.gone) throw new FsError('ESTALE')
     if (!isRegular(node.attr)) throw new FsError('EINVAL')
@@ -137,6 +140,23 @@ export class DataOperations {
     if (hasBody(node)) this.#writeBody(node, at, data)
     else this.#writeContent(node, at, data)
     return at
+  }
+
+  /**
+   * Something is to be written or locked through a handle.
+   *
+   * @throws Wait until the lease is here; FsError EIO it was lost in between
+   */
+  useHandle(fh: number): void {
+    const handle = this.#parts.handles.get(fh)
+    if (handle === undefined || !this.#parts.leases.isShared) return
+    if (handle.isPoisoned) throw new FsError('EIO')
+    handle.epoch = this.#parts.leases.epochOf(volumeOf(handle.ino)) ?? handle.epoch
+  }
+
+  /** @throws FsError EIO what was written through the handle may be lost */
+  checkHandle(fh: number): void {
+    if (this.#parts.handles.get(fh)?.isPoisoned === true) throw new FsError('EIO')
   }
 
   /** Brings into memory what a truncate to `size` needs. @throws Wait, FsError EIO, ENOSPC */
@@ -183,6 +203,7 @@ export class DataOperations {
   release(fh: number): void {
     const handle = this.#parts.handles.get(fh)
     if (handle === undefined) return
+    if (this.#parts.leases.isShared && this.#releaseShared(handle)) return
     const node = this.#parts.tree.node(handle.ino)
     const isUnused = node.handles === 1 && (this.#parts.tracksOpens || node.nlookup === 0)
     const orphaned = node.attr.nlink === 0 && !node.gone && isUnused
@@ -192,6 +213,21 @@ export class DataOperations {
     node.handles--
     if (node.gone) this.#sealer.discard(node)
     this.#parts.tree.letGo(node)
+  }
+
+  /** @returns whether that was all there was to do */
+  #releaseShared({ fh, ino }: Handle): boolean {
+    const { tree, handles } = this.#parts
+    const node = tree.nodes.live(ino)
+    // Others may have removed it meanwhile, so it is not asked for to be let go of.
+    if (node === undefined) tree.nodes.closeOutdated(ino)
+    else if (node.body?.dirty === true || (node.attr.nlink === 0 && !node.gone)) return false
+    else {
+      node.handles--
+      tree.letGo(node)
+    }
+    handles.close(fh)
+    return true
   }
 
   /** The kernel has let go of an inode without a name. @throws Wait */
@@ -239,7 +275,9 @@ export class DataOperations {
   #openHandle(node: Node, flags: number): Handle {
     const { ino } = node.attr
     // The kernel, which opens by itself, does not tell of closing this one either.
-    if (!this.#parts.tracksOpens) return { fh: 0 as Fh, ino, flags, lockless: false }
+    if (!this.#parts.tracksOpens) {
+      return { fh: 0 as Fh, ino, flags, lockless: false, epoch: 0 as Epoch, isPoisoned: false }
+    }
     node.handles++
     return this.#parts.handles.open(ino, flags, node.lockless)
   }

@@ -129,6 +129,36 @@ export class Directory {
     if (position !== undefined && position <= applied) this.#absent.delete(name)
   }
 
+  /** A listing on its way is out of date. */
+  abortListing(): void {
+    if (this.#listed === undefined) return
+    for (const records of this.#listed) this.#take(-records.length)
+    this.#listed = undefined
+  }
+
+  /** Somebody else has made the name stand for this. */
+  outdate(name: string, dirent: Dirent): void {
+    if (this.#complete) {
+      // A name that replaces another keeps its place, which is by the cookie.
+      this.remove(name, 0 as Position)
+      this.set(name, dirent)
+    } else {
+      this.forget(name)
+    }
+  }
+
+  /** Somebody else has taken the name away. */
+  outdateAbsent(name: string): void {
+    if (this.#complete) this.remove(name, 0 as Position)
+    else this.forget(name)
+  }
+
+  /** What is known of a name is out of date. */
+  forget(name: string): void {
+    if (this.#names.delete(name)) this.#take(-bytesOf(name))
+    this.#absent.delete(name)
+  }
+
   /** Takes what the store says of a name, unless it is known already. */
   learn(name: string, dirent: Dirent | undefined, position: Position): void {
     if (this.#complete || this.#names.has(name) || this.#absent.has(name)) return

@@ -4,7 +4,7 @@
  */
 
 import { FsError } from '../errors.ts'
-import type { Fh, Ino, SessionId } from '../ids.ts'
+import { volumeOf, type Epoch, type Fh, type Ino, type SessionId, type VolumeId } from '../ids.ts'
 
 export interface Handle {
   readonly fh: Fh
@@ -13,6 +13,10 @@ export interface Handle {
   readonly flags: number
   /** No lock can be taken through it; the kernel does not tell when a copy of it is closed. */
   readonly lockless: boolean
+  /** The last epoch of the volume in which it was written or locked through this handle, or 0. */
+  epoch: Epoch
+  /** That epoch was lost: nothing is written or locked through it any more. */
+  isPoisoned: boolean
 }
 
 const COUNTER_SPAN = 2 ** 32
@@ -33,13 +37,21 @@ export class HandleTable {
   open(ino: Ino, flags: number, lockless: boolean): Handle {
     this.#last = (this.#last + 1) % COUNTER_SPAN
     const fh = ((this.#session % 2 ** 21) * COUNTER_SPAN + this.#last) as Fh
-    const handle = { fh, ino, flags, lockless }
+    const handle = { fh, ino, flags, lockless, epoch: 0 as Epoch, isPoisoned: false }
     this.#handles.set(fh, handle)
     return handle
   }
 
   get(fh: number): Handle | undefined {
     return this.#handles.get(fh as Fh)
+  }
+
+  /** Poisons the handles that were used in these epochs of a volume, or heals them. */
+  poison(volume: VolumeId, since: Epoch, through: Epoch, isPoisoned: boolean): void {
+    for (const handle of this.#handles.values()) {
+      const isMeant = handle.epoch >= since && handle.epoch <= through
+      if (isMeant && volumeOf(handle.ino) === volume) handle.isPoisoned = isPoisoned
+    }
   }
 
   /** @throws FsError EBADF */

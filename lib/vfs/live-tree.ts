@@ -10,7 +10,7 @@
 
 import type { Extent } from '../feed/entry.ts'
 import { FsError } from '../errors.ts'
-import type { BlobId, Ino, Position, VolumeId } from '../ids.ts'
+import { volumeOf, type BlobId, type Ino, type Position, type VolumeId } from '../ids.ts'
 import { isDirectory, type Dirent, type Inode } from '../tree/inode.ts'
 import { inoOfInode } from '../store/records.ts'
 import type { Tree } from '../tree/tree.ts'
@@ -48,6 +48,9 @@ interface Release {
   readonly release: () => void
 }
 
+/** Begins the key of a question whether an inode is there; its number follows. */
+const ABSENT_KEY = 'inodes:has:'
+
 export class LiveTree implements Tree {
   readonly #loader: Loader
   readonly #cachedBlobs: CachedBlobs
@@ -60,6 +63,8 @@ export class LiveTree implements Tree {
   /** Nodes with content in memory, in the order of use. */
   readonly #contents = new Set<Node>()
   #contentBytes = 0
+  /** Inodes that were asked for and are not there. */
+  readonly #absent = new Set<Ino>()
   readonly #releases: Release[] = []
   #released = 0
   #applied = 0 as Position
@@ -101,6 +106,11 @@ export class LiveTree implements Tree {
     throw new Wait(key)
   }
 
+  /** Whether it is in memory where the volume's history stands. */
+  knowsVolume(volume: VolumeId): boolean {
+    return this.#volumes.has(volume)
+  }
+
   putVolume(): void {
     // Records are changed in place, and stay.
   }
@@ -118,7 +128,17 @@ export class LiveTree implements Tree {
     return this.node(ino).attr
   }
 
+  /** Whether history has the inode. @throws Wait */
+  hasInode(ino: Ino): boolean {
+    if (this.#nodes.has(ino)) return true
+    if (this.#absent.has(ino)) return false
+    const key = `${ABSENT_KEY}${ino}`
+    this.#loader.load({ kind: 'inodes', key, inos: [ino] })
+    throw new Wait(key)
+  }
+
   putInode(inode: Inode): void {
+    this.#absent.delete(inode.ino)
     const known = this.#nodes.get(inode.ino)
     const node = known ?? new Node(inode)
     node.changedPosition = this.position
@@ -178,7 +198,34 @@ export class LiveTree implements Tree {
     if (directory.remove(name, this.position)) this.#forgetAbsentLater(directory, name)
   }
 
-  /** Sees to it that the attributes of these inodes are in memory. @throws Wait */
+  /** Somebody else has changed the inode. */
+  outdate(ino: Ino): void {
+    this.#absent.delete(ino)
+    this.#nodes.outdate(ino, node => {
+      this.dropContent(ino)
+    })
+  }
+
+  /** Somebody else has changed the volume: where its history stands has to be asked for. */
+  outdateVolume(volume: VolumeId): void {
+    this.#volumes.delete(volume)
+  }
+
+  /** Anything in the volume may be different. */
+  outdateAll(volume: VolumeId): void {
+    this.outdateVolume(volume)
+    const isOf = (ino: Ino): boolean => volumeOf(ino) === volume
+    for (const ino of [...this.#nodes.select(isOf)]) {
+      this.outdate(ino)
+      this.#nodes.forgetNames(ino)
+    }
+  }
+
+  /**
+   * Sees to it that the attributes of these inodes, of one volume, are in memory.
+   *
+   * @throws Wait
+   */
   bringInodes(key: string, inos: readonly Ino[]): void {
     const missing = inos.filter(ino => !this.#nodes.has(ino))
     if (missing.length === 0) return
@@ -341,10 +388,15 @@ export class LiveTree implements Tree {
       case 'name':
         return this.#learnName(answer.parent, answer.name, answer.found)
       case 'listing':
-        this.#nodes.live(answer.ino)?.directory?.learnListing(answer.records, answer.last)
+        this.#nodes.namesOf(answer.ino)?.learnListing(answer.records, answer.last)
         return
       case 'inodes':
-        return this.#learnInodes(answer.records)
+        this.#learnInodes(answer.records)
+        if (answer.key.startsWith(ABSENT_KEY)) {
+          const ino = Number(answer.key.slice(ABSENT_KEY.length)) as Ino
+          if (!this.#nodes.has(ino)) this.#absent.add(ino)
+        }
+        return
       case 'extents':
         this.#nodes.live(answer.ino)?.body?.load(answer.window, answer.extents)
         return
@@ -374,7 +426,9 @@ export class LiveTree implements Tree {
   }
 
   #learnName(parent: Ino, name: string, found: StoredName | undefined): void {
-    if (found?.inode !== undefined) this.#learnInode(found.inode)
+    // Another volume's inode may be older than what is known of that volume.
+    const isSame = found !== undefined && volumeOf(found.dirent.ino) === volumeOf(parent)
+    if (isSame && found.inode !== undefined) this.#learnInode(found.inode)
     const directory = this.#nodes.live(parent)?.directory
     if (directory === undefined) return
     directory.learn(name, found?.dirent, this.position)

@@ -1,7 +1,7 @@
 /** Operations on locks: which lock each request means, and when closing a file frees one. */
 
 import { FsError } from '../errors.ts'
-import type { Ino } from '../ids.ts'
+import { volumeOf, type Ino, type VolumeId } from '../ids.ts'
 import type { Lock } from './lock-table.ts'
 import type { VfsParts } from './parts.ts'
 
@@ -67,6 +67,24 @@ export class LockOperations {
     for (const { kind, owner } of this.#parts.locks.locksOf(ino)) {
       this.#parts.locks.releaseOwner(ino, kind, owner)
     }
+  }
+
+  /** Whether anybody holds a lock in the volume. */
+  isLocked(volume: VolumeId): boolean {
+    for (const _ of this.#parts.locks.lockedInodes(ino => volumeOf(ino) === volume)) return true
+    return false
+  }
+
+  /**
+   * The lease is lost, and all locks in the volume with it.
+   *
+   * @returns the requests that waited for one
+   */
+  loseAll(volume: VolumeId): number[] {
+    const isOf = (ino: Ino): boolean => volumeOf(ino) === volume
+    const waiting = this.#parts.locks.cancelAll(isOf)
+    for (const ino of [...this.#parts.locks.lockedInodes(isOf)]) this.releaseAll(ino)
+    return waiting
   }
 
   /** Requests that have got their lock since the last call. */

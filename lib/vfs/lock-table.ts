@@ -177,6 +177,20 @@ export class LockTable {
     return true
   }
 
+  /** Inodes with a held lock, of which `isOf` says so. */
+  *lockedInodes(isOf: (ino: Ino) => boolean): Generator<Ino> {
+    for (const space of [this.#spaces.posix, this.#spaces.flock]) {
+      for (const [ino, { held }] of space) if (held.length > 0 && isOf(ino)) yield ino
+    }
+  }
+
+  /** Withdraws all requests that wait on these inodes. @returns their numbers */
+  cancelAll(isOf: (ino: Ino) => boolean): number[] {
+    const waiting = [...this.#waiters.values()].filter(({ ino }) => isOf(ino))
+    for (const { unique } of waiting) this.cancel(unique)
+    return waiting.map(({ unique }) => unique)
+  }
+
   /** The requests granted since the last call, each told once, in the order of granting. */
   takeGranted(): number[] {
     const granted = this.#granted

@@ -44,6 +44,21 @@ export class LookupCounts {
     if (count === 1) page.used++
   }
 
+  /** Whether the kernel knows the inode. */
+  has(ino: Ino): boolean {
+    return (this.#pages.get(Math.floor(ino / PAGE))?.counts[ino % PAGE] ?? 0) > 0
+  }
+
+  /** Those that the kernel knows, of which `isOf` says so. */
+  *select(isOf: (ino: Ino) => boolean): Generator<Ino> {
+    for (const [number, { counts }] of this.#pages) {
+      for (let i = 0; i < PAGE; i++) {
+        const ino = (number * PAGE + i) as Ino
+        if ((counts[i] as number) > 0 && isOf(ino)) yield ino
+      }
+    }
+  }
+
   /** Hands the count over to the node that comes into memory. */
   take(ino: Ino): number {
     const count = this.#pages.get(Math.floor(ino / PAGE))?.counts[ino % PAGE] ?? 0

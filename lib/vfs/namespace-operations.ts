@@ -20,6 +20,7 @@ import {
 } from '../tree/inode.ts'
 import type { NamedDirent } from './directory.ts'
 import type { Node } from './node.ts'
+import type { Change } from '../feed/entry.ts'
 import type { Caller, VfsParts } from './parts.ts'
 import type { NewChange } from './recorder.ts'
 import type { Sealer } from './sealer.ts'
@@ -56,7 +57,7 @@ export class NamespaceOperations {
     if (name === '.') return this.#parts.tree.node(parent)
     if (name === '..') return this.#parts.tree.node(this.parentOf(this.#parts.tree.node(parent)))
     const dirent = this.#parts.tree.dirent(parent, name)
-    if (dirent === undefined) return undefined
+    if (dirent === undefined || this.#isClosed(parent, dirent)) return undefined
     const node = this.#parts.tree.node(dirent.ino)
     if (node.attr.fileClass === 'blob') {
       node.lockless = this.ruleFor(this.#parts.tree.node(parent), name).lockless
@@ -162,6 +163,7 @@ export class NamespaceOperations {
 
   /** @throws FsError ENOENT, ENOTDIR, ENOTEMPTY */
   rmdir(parent: Ino, name: string): void {
+    if (this.#parts.leases.isShared) return this.#rmdirShared(parent, name)
     const node = this.lookup(parent, name)
     this.#checkEmpty(node)
     const { ino } = node.attr
@@ -205,6 +207,8 @@ export class NamespaceOperations {
     const change = { kind: 'rename', parent, name, newParent, newName, replaced, drop } as const
     const changes: NewChange[] = [{ volume: volumeOf(parent), change }]
     if (target !== undefined && volumeOf(target.attr.ino) !== volumeOf(parent)) {
+      // Two histories cannot change in one moment when they are on several replicas.
+      if (this.#parts.leases.isShared) throw new FsError('ENOTEMPTY')
       changes.unshift({ volume: volumeOf(target.attr.ino), change: { kind: 'close' } })
     }
     this.#parts.recorder.record(changes)
@@ -235,7 +239,12 @@ export class NamespaceOperations {
   bringListed(ino: Ino, cookie: number, countMax: number): void {
     const directory = this.#parts.tree.wholeDirectory(this.#parts.tree.node(ino))
     const inos: Ino[] = []
-    directory.list(Math.max(cookie, 2), ({ dirent }) => inos.push(dirent.ino) < countMax)
+    const volume = volumeOf(ino)
+    directory.list(Math.max(cookie, 2), ({ dirent }) => {
+      // Volumes are followed each for itself; what is known of one says nothing of another.
+      if (this.#parts.leases.isShared && volumeOf(dirent.ino) !== volume) return true
+      return inos.push(dirent.ino) < countMax
+    })
     this.#parts.tree.bringInodes(`inodes:${ino}:${cookie}`, inos)
   }
 
@@ -281,11 +290,60 @@ export class NamespaceOperations {
     this.#parts.tree.volume(volume)
     const ino = rootInoOf(volume)
     const made = { parent, name, ino, mode, uid, gid, rdev: 0, target: '' }
-    this.#parts.recorder.record([
-      { volume: ROOT_VOLUME, change: { kind: 'create', fileClass: 'general', ...made } },
-      { volume, change: { kind: 'makeRoot', mode, uid, gid } }
-    ])
+    const create = { kind: 'create', fileClass: 'general', ...made } as const
+    const makeRoot = { kind: 'makeRoot', mode, uid, gid } as const
+    if (!this.#parts.leases.isShared) {
+      this.#parts.recorder.record([
+        { volume: ROOT_VOLUME, change: create },
+        { volume, change: makeRoot }
+      ])
+      return this.#parts.tree.node(ino)
+    }
+    this.#makeSharedRoot(volume, makeRoot)
+    this.#record(parent, create)
     return this.#parts.tree.node(ino)
+  }
+
+  /** A volume gets its name when enough replicas have its root, which is there or is made. */
+  #makeSharedRoot(volume: VolumeId, makeRoot: Extract<Change, { kind: 'makeRoot' }>): void {
+    const { tree, leases, recorder } = this.#parts
+    leases.require(volume)
+    const ino = rootInoOf(volume)
+    const { nextCounter } = tree.volume(volume)
+    // Inode numbers may be skipped, but the root has the first.
+    const isThere = nextCounter > 1 && tree.hasInode(ino)
+    if (!isThere) recorder.record([{ volume, change: makeRoot }])
+    const { attr } = tree.node(ino)
+    const { mode, uid, gid } = makeRoot
+    if (attr.mode !== mode || attr.uid !== uid || attr.gid !== gid) {
+      const change = { kind: 'setattr', ino, attr: { mode, uid, gid } } as const
+      recorder.record([{ volume, change }])
+    }
+    leases.requireAcknowledged(volume)
+  }
+
+  /** A volume ends first, everywhere; then its name goes. */
+  #rmdirShared(parent: Ino, name: string): void {
+    const { tree, leases, recorder } = this.#parts
+    const dirent = tree.dirent(parent, name)
+    if (dirent === undefined) throw new FsError('ENOENT')
+    const { ino } = dirent
+    const volume = volumeOf(ino)
+    if (volume === volumeOf(parent)) {
+      this.#checkEmpty(tree.node(ino))
+    } else if (!this.#isClosed(parent, dirent)) {
+      leases.require(volume)
+      this.#checkEmpty(tree.node(ino))
+      recorder.record([{ volume, change: { kind: 'close' } }])
+    }
+    if (volume !== volumeOf(parent)) leases.requireAcknowledged(volume)
+    this.#record(parent, { kind: 'rmdir', parent, name, ino })
+  }
+
+  /** Whether a name stands for a volume that has ended, whose name is still to go. */
+  #isClosed(parent: Ino, { ino }: Dirent): boolean {
+    if (!this.#parts.leases.isShared || volumeOf(ino) === volumeOf(parent)) return false
+    return this.#parts.tree.volume(volumeOf(ino)).closed
   }
 
   /** Whether the inode goes with its last name. Its node is in memory then, with all it needs. */

@@ -20,7 +20,7 @@ import { ROOT_INO, type Ino, type Position } from '../ids.ts'
 import { encodeInode } from '../store/records.ts'
 import type { Inode } from '../tree/inode.ts'
 import { LookupCounts } from './lookup-counts.ts'
-import type { MemoryUse } from './directory.ts'
+import type { Directory, MemoryUse } from './directory.ts'
 import { Node } from './node.ts'
 import { PackedInodes, type Generation } from './packed-inodes.ts'
 
@@ -39,10 +39,20 @@ const PAGE_STEPS = 512
 /** Pages are small where the limit is, so that they are many. */
 const [PAGE_BYTES_MIN, PAGE_BYTES_MAX, PAGES_MIN] = [1024, 64 * 1024, 64]
 
+/** What only this replica knows of an inode, whatever others do to it. */
+interface Outdated {
+  handles: number
+  readonly lockless: boolean
+  readonly linkable: boolean
+  readonly directory: Directory | undefined
+}
+
 export class NodeTable {
   readonly #nodes = new Map<Ino, Node>()
   readonly #packed: PackedInodes
   readonly #counts = new LookupCounts()
+  /** What stays of nodes whose attributes are out of date, until those come anew. */
+  readonly #outdated = new Map<Ino, Outdated>()
   readonly #bytesMax: number
   #hand: Iterator<Node> = this.#nodes.values()
   /** Nodes that the hand has passed since one left. */
@@ -98,8 +108,80 @@ export class NodeTable {
   add(node: Node): void {
     const { ino } = node.attr
     node.nlookup = ino === ROOT_INO ? 1 : this.#counts.take(ino)
+    const outdated = this.#outdated.get(ino)
+    if (outdated !== undefined) {
+      this.#outdated.delete(ino)
+      Object.assign(node, outdated)
+    }
     this.#nodes.set(ino, node)
     this.use.bytes += NODE_BYTES
+  }
+
+  /**
+   * What is in memory of an inode is out of date: it has to be asked for anew.
+   *
+   * @param leave is told of the node that goes, if there is one
+   */
+  outdate(ino: Ino, leave: (node: Node) => void): void {
+    const node = this.#nodes.get(ino) ?? this.#unpack(ino)
+    if (node === undefined) return
+    leave(node)
+    const { handles, lockless, linkable, directory } = node
+    node.directory = undefined
+    this.delete(node)
+    if (node.nlookup > 0 && ino !== ROOT_INO) this.#counts.put(ino, node.nlookup)
+    if (handles > 0 || directory !== undefined) {
+      this.#outdated.set(ino, { handles, lockless, linkable, directory })
+    }
+  }
+
+  /** The names of a directory that are in memory, also when its attributes are out of date. */
+  namesOf(ino: Ino): Directory | undefined {
+    return this.#nodes.get(ino)?.directory ?? this.#outdated.get(ino)?.directory
+  }
+
+  /** The names of a directory are out of date as a whole. */
+  forgetNames(ino: Ino): void {
+    const node = this.#nodes.get(ino)
+    node?.directory?.dispose()
+    if (node !== undefined) node.directory = undefined
+    const outdated = this.#outdated.get(ino)
+    if (outdated?.directory === undefined) return
+    outdated.directory.dispose()
+    if (outdated.handles === 0) this.#outdated.delete(ino)
+    else this.#outdated.set(ino, { ...outdated, directory: undefined })
+  }
+
+  /** Handles that are open on an inode, whether it is in memory or not. */
+  handlesOf(ino: Ino): number {
+    return this.#nodes.get(ino)?.handles ?? this.#outdated.get(ino)?.handles ?? 0
+  }
+
+  /** A handle of an inode was closed that is not in memory. */
+  closeOutdated(ino: Ino): void {
+    const outdated = this.#outdated.get(ino)
+    if (outdated === undefined) return
+    outdated.handles--
+    if (outdated.handles === 0 && outdated.directory === undefined) this.#outdated.delete(ino)
+  }
+
+  /** Whether the kernel knows an inode. */
+  isKnown(ino: Ino): boolean {
+    const node = this.#nodes.get(ino)
+    return ino === ROOT_INO || (node === undefined ? this.#counts.has(ino) : node.nlookup > 0)
+  }
+
+  /** Those that the kernel knows, of which `isOf` says so. */
+  *selectKnown(isOf: (ino: Ino) => boolean): Generator<Ino> {
+    for (const [ino, { nlookup }] of this.#nodes) if (nlookup > 0 && isOf(ino)) yield ino
+    yield* this.#counts.select(isOf)
+  }
+
+  /** Those in memory of which `isOf` says so. */
+  *select(isOf: (ino: Ino) => boolean): Generator<Ino> {
+    for (const ino of this.#nodes.keys()) if (isOf(ino)) yield ino
+    for (const ino of this.#outdated.keys()) if (isOf(ino)) yield ino
+    yield* this.#packed.select(isOf)
   }
 
   /** The record of an inode that is not in memory, as the store has it. */

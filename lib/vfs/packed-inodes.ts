@@ -101,6 +101,15 @@ export class PackedInodes {
     return { inode, generation: page.generation }
   }
 
+  /** Those here of which `isOf` says so. */
+  *select(isOf: (ino: Ino) => boolean): Generator<Ino> {
+    for (const place of this.#table) {
+      if (place === 0) continue
+      const ino = this.#inoAt(place)
+      if (isOf(ino)) yield ino
+    }
+  }
+
   /** Clears the oldest page of a generation. @returns whether there was one */
   reclaim(generation: Generation): boolean {
     const page = this.#generations[generation].shift()

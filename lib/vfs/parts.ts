@@ -4,7 +4,7 @@ import type { FileClassifier } from '../mail/file-class.ts'
 import type { HandleTable } from './handle-table.ts'
 import type { LiveTree } from './live-tree.ts'
 import type { LockTable } from './lock-table.ts'
-import type { Loader, Space } from './ports.ts'
+import type { Leases, Loader, Space } from './ports.ts'
 import type { Recorder } from './recorder.ts'
 
 export interface VfsParts {
@@ -15,6 +15,7 @@ export interface VfsParts {
   readonly loader: Loader
   readonly space: Space
   readonly classifier: FileClassifier
+  readonly leases: Leases
   /** Directories this deep in the tree are roots of volumes: 1 for one volume a user. */
   readonly volumeDepth: number
   /** Whether every open is told; else a file may be open as long as the kernel knows it. */

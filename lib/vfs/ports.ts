@@ -5,8 +5,8 @@
  */
 
 import type { Appendable } from '../feed/feed-writer.ts'
-import type { Extent } from '../feed/entry.ts'
-import type { BlobId, Ino, Position, SessionId, VolumeId } from '../ids.ts'
+import type { Extent, LoggedEntry } from '../feed/entry.ts'
+import type { BlobId, Epoch, Ino, Position, SessionId, VolumeId } from '../ids.ts'
 import type { Dirent, Inode } from '../tree/inode.ts'
 import type { VolumeRecord } from '../tree/volume-record.ts'
 
@@ -25,6 +25,23 @@ export interface Journal {
 export interface StoredName {
   readonly dirent: Dirent
   readonly inode: Inode | undefined
+}
+
+/**
+ * Who may change which volume. Alone, everything may be changed always; in a cluster it takes the
+ * volume's lease.
+ */
+export interface Leases {
+  /** Whether other replicas may hold volumes. */
+  readonly isShared: boolean
+  /** Sees to it that the volume may be changed here. @throws Wait until it may */
+  require(volume: VolumeId): void
+  /** The epoch in which entries are made; undefined where each run has its own. @throws Wait */
+  epochOf(volume: VolumeId): Epoch | undefined
+  /** These entries are in the log, which ends with them. */
+  appended(volume: VolumeId, entries: readonly LoggedEntry[]): void
+  /** Sees to it that enough replicas have all of the volume. @throws Wait until they have */
+  requireAcknowledged(volume: VolumeId): void
 }
 
 /** What is asked for, and how the answer is recognised: by the same `key`. */
@@ -120,6 +137,8 @@ export interface Invalidator {
   /** Attributes, and the pages in [offset, offset + length); all of them for length -1. */
   invalInode(ino: Ino, offset: number, length: number): void
   invalEntry(parent: Ino, name: string): void
+  /** All names of the mount. */
+  invalNames(): void
 }
 
 /** Room on the disk, as far as promises have been made on it. */

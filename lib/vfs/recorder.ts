@@ -6,7 +6,7 @@
  */
 
 import { FsError, RoostError } from '../errors.ts'
-import { NO_HASH, withPrevious, type Change } from '../feed/entry.ts'
+import { NO_HASH, withPrevious, type Change, type LoggedEntry } from '../feed/entry.ts'
 import type { Appendable } from '../feed/feed-writer.ts'
 import type { Epoch, Index, Position, VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
@@ -14,7 +14,7 @@ import { applyEntry } from '../tree/apply.ts'
 import type { VolumeRecord } from '../tree/volume-record.ts'
 import { present } from '../util/assert.ts'
 import type { LiveTree } from './live-tree.ts'
-import type { Journal } from './ports.ts'
+import type { Journal, Leases } from './ports.ts'
 import { Wait } from './wait.ts'
 
 /** A change that is to become an entry of `volume`. */
@@ -34,15 +34,17 @@ export class Recorder {
   readonly #journal: Journal
   readonly #tree: LiveTree
   readonly #clock: Clock
+  readonly #leases: Leases
   readonly #begun = new Map<VolumeId, Epoch>()
   /** Where the log ends with each volume's last entry of this session. */
   readonly #ends = new Map<VolumeId, Position>()
   #entries = 0
 
-  constructor(journal: Journal, tree: LiveTree, clock: Clock) {
+  constructor(journal: Journal, tree: LiveTree, clock: Clock, leases: Leases) {
     this.#journal = journal
     this.#tree = tree
     this.#clock = clock
+    this.#leases = leases
   }
 
   /** Entries made in this session. */
@@ -64,31 +66,41 @@ export class Recorder {
     const items = this.#entriesOf(changes)
     const hashes = this.#append(items)
     this.#tree.position = this.#journal.end
-    items.forEach((item, i) => {
-      const hash = present(hashes[i], 'hash')
-      this.#apply(item, hash)
-    })
+    const logged = items.map((item, i) => this.#apply(item, present(hashes[i], 'hash')))
     this.#entries += items.length
+    if (this.#leases.isShared) this.#tellLeases(logged)
   }
 
   /** The time of a change that becomes an entry only later; ns since 1970. */
   touch(volume: VolumeId): bigint {
+    this.#leases.require(volume)
     const record = this.#tree.volume(volume)
     record.time = this.#nextTime(record.time)
     return record.time
   }
 
-  #apply({ entry, bodies }: Appendable, hash: Buffer): void {
+  #apply({ entry, bodies }: Appendable, hash: Buffer): LoggedEntry {
     // Entries of one volume in one frame follow each other; only the first knew its predecessor.
     const previous = this.#tree.volume(entry.volume).hash
     const follows = entry.previous === previous
-    applyEntry(this.#tree, {
+    const logged: LoggedEntry = {
       entry: follows ? entry : withPrevious(entry, previous),
       hash,
       bodies: bodies as Buffer[]
-    })
+    }
+    applyEntry(this.#tree, logged)
     this.#begun.set(entry.volume, entry.epoch)
     this.#ends.set(entry.volume, this.#journal.end)
+    return logged
+  }
+
+  #tellLeases(logged: readonly LoggedEntry[]): void {
+    for (const volume of new Set(logged.map(({ entry }) => entry.volume))) {
+      this.#leases.appended(
+        volume,
+        logged.filter(({ entry }) => entry.volume === volume)
+      )
+    }
   }
 
   #entriesOf(changes: readonly NewChange[]): Appendable[] {
@@ -105,7 +117,7 @@ export class Recorder {
     for (const { volume, change, bodies = [] } of changes) {
       if (!heads.has(volume)) {
         const { epoch, index, time, hash } = this.#tree.volume(volume)
-        const begun = this.#begun.get(volume)
+        const begun = this.#leases.epochOf(volume) ?? this.#begun.get(volume)
         heads.set(volume, { epoch: begun ?? ((epoch + 1) as Epoch), index, time, hash })
         if (begun === undefined) {
           push(volume, { kind: 'begin', session: this.#journal.session, skip: 0 }, [])

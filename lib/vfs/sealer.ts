@@ -140,6 +140,33 @@ export class Sealer {
     }
   }
 
+  /**
+   * Seals all of a volume, before it is given away.
+   *
+   * @returns whether nothing is left; else it is on its way, or cannot be kept
+   */
+  sealWhole(volume: VolumeId): boolean {
+    const isOf = ({ attr }: Node): boolean => volumeOf(attr.ino) === volume
+    this.#sealAll([...this.#dirty].filter(isOf))
+    return ![...this.#dirty].some(isOf)
+  }
+
+  /** What was written in a volume and not sealed is lost with the lease. */
+  discardVolume(volume: VolumeId): void {
+    for (const node of [...this.#dirty]) {
+      if (volumeOf(node.attr.ino) !== volume) continue
+      node.body = undefined
+      this.discard(node)
+      this.#parts.tree.outdate(node.attr.ino)
+    }
+  }
+
+  /** Whether anything in the volume was written and not sealed. */
+  isDirty(volume: VolumeId): boolean {
+    for (const { attr } of this.#dirty) if (volumeOf(attr.ino) === volume) return true
+    return false
+  }
+
   /** A staged source became a blob, or could not. */
   staged(answer: Loaded): void {
     const staging = this.#staging.get(answer.key)
@@ -151,7 +178,8 @@ export class Sealer {
       source.becomeStored(answer.blob)
       this.#claims.set(node, [...(this.#claims.get(node) ?? []), answer.blob])
       // If nobody needs it any more, the next look at idle nodes finds that out.
-      this.#dirty.add(node)
+      if (node.body === undefined) this.discard(node)
+      else this.#dirty.add(node)
     } else if (answer.kind === 'failed') {
       source.state = 'open'
       node.sealErrno = answer.errno

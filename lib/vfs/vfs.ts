@@ -6,9 +6,12 @@
  * store and the free space come through ports, so a test runs it step by step.
  */
 
-import { ROOT_INO, ROOT_VOLUME, volumeOf, type Ino, type Position } from '../ids.ts'
+import type { LoggedEntry } from '../feed/entry.ts'
+import { ROOT_INO, ROOT_VOLUME, volumeOf } from '../ids.ts'
+import type { Epoch, Ino, Position, VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import type { FileClassifier } from '../mail/file-class.ts'
+import { applyEntry } from '../tree/apply.ts'
 import { S_IFDIR, type Inode } from '../tree/inode.ts'
 import { AttrOperations } from './attr-operations.ts'
 import { DataOperations } from './data-operations.ts'
@@ -19,10 +22,12 @@ import { LockTable } from './lock-table.ts'
 import { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
 import type { Caller, VfsParts } from './parts.ts'
-import type { CachedBlobs, Journal, Loaded, Loader, Space } from './ports.ts'
+import type { CachedBlobs, Invalidator, Journal, Leases, Loaded, Loader, Space } from './ports.ts'
 import { RangeOperations } from './range-operations.ts'
 import { Recorder } from './recorder.ts'
 import { Sealer } from './sealer.ts'
+import { ShownEntries } from './shown-entries.ts'
+import { SOLE_REPLICA } from './sole-replica.ts'
 import { XattrOperations } from './xattr-operations.ts'
 
 export interface VfsOptions {
@@ -32,6 +37,8 @@ export interface VfsOptions {
   readonly clock: Clock
   readonly space: Space
   readonly classifier: FileClassifier
+  /** SOLE_REPLICA where not given. */
+  readonly leases?: Leases
   readonly volumeDepth: number
   /** See VfsParts; true where not given. */
   readonly tracksOpens?: boolean
@@ -50,12 +57,14 @@ export class Vfs {
   readonly locks: LockOperations
   readonly #parts: VfsParts
   readonly #sealer: Sealer
+  #shown: ShownEntries | undefined
 
   constructor(options: VfsOptions) {
     const { journal, loader, clock, space, classifier, volumeDepth, tracksOpens = true } = options
     const cacheLimits = options.cacheLimits ?? DEFAULT_CACHE_LIMITS
     const tree = new LiveTree(loader, options.cachedBlobs, cacheLimits)
-    const recorder = new Recorder(journal, tree, clock)
+    const leases = options.leases ?? SOLE_REPLICA
+    const recorder = new Recorder(journal, tree, clock, leases)
     const handles = new HandleTable(journal.session)
     const locks = new LockTable()
     this.#parts = {
@@ -66,6 +75,7 @@ export class Vfs {
       loader,
       space,
       classifier,
+      leases,
       volumeDepth,
       tracksOpens
     }
@@ -86,13 +96,14 @@ export class Vfs {
    * @throws Wait
    */
   start(owner: Caller, orphans: readonly Ino[]): void {
-    const { tree, recorder } = this.#parts
+    const { tree, recorder, leases } = this.#parts
     const root = tree.volume(ROOT_VOLUME)
-    if (root.index === 0) {
+    if (root.nextCounter === 1) {
       const change = { kind: 'makeRoot', mode: ROOT_MODE, uid: owner.uid, gid: owner.gid } as const
       recorder.record([{ volume: ROOT_VOLUME, change }])
     }
     tree.node(ROOT_INO)
+    if (leases.isShared) return
     const left = orphans.filter(ino => !tree.node(ino).gone)
     for (const ino of left) tree.volume(volumeOf(ino))
     for (const ino of left) {
@@ -117,7 +128,7 @@ export class Vfs {
 
   /** Whether anything has the inode open. */
   isOpen(ino: Ino): boolean {
-    return (this.known(ino)?.handles ?? 0) > 0
+    return this.#parts.tree.nodes.handlesOf(ino) > 0
   }
 
   /** @returns whether that was the last that held an inode without a name */
@@ -171,6 +182,50 @@ export class Vfs {
   /** Called about once a second: what was written and not closed becomes history. */
   sealIdle(): void {
     this.#sealer.sealIdle()
+  }
+
+  /** Entries that another replica made are history of the volume now. */
+  shown(volume: VolumeId, entries: readonly LoggedEntry[], invalidator: Invalidator): void {
+    this.#shownEntries(invalidator).show(
+      volume,
+      entries.map(({ entry }) => entry)
+    )
+  }
+
+  /** Anything in the volume may be different. */
+  replaced(volume: VolumeId, invalidator: Invalidator): void {
+    this.#shownEntries(invalidator).showAll(volume)
+  }
+
+  /** An own entry was made that changes nothing but where the volume's history stands. */
+  began(volume: VolumeId, logged: LoggedEntry): void {
+    const { tree } = this.#parts
+    if (tree.knowsVolume(volume)) applyEntry(tree, logged)
+  }
+
+  /** A listing that is coming in is out of date. */
+  abortListing(ino: Ino): void {
+    this.#parts.tree.nodes.namesOf(ino)?.abortListing()
+  }
+
+  /** The lease of a volume is lost. @returns lock requests that waited there */
+  fenced(volume: VolumeId): number[] {
+    this.#sealer.discardVolume(volume)
+    return this.locks.loseAll(volume)
+  }
+
+  /** See HandleTable. */
+  poison(volume: VolumeId, since: Epoch, through: Epoch, isPoisoned: boolean): void {
+    this.#parts.handles.poison(volume, since, through, isPoisoned)
+  }
+
+  /** Seals all of a volume that is given away. @returns whether nothing is left to be sealed */
+  sealWhole(volume: VolumeId): boolean {
+    return this.#sealer.sealWhole(volume)
+  }
+
+  #shownEntries(invalidator: Invalidator): ShownEntries {
+    return (this.#shown ??= new ShownEntries(this.#parts.tree, invalidator))
   }
 
   /** What `stats` shows. */
