@@ -150,6 +150,8 @@ export interface LoggedEntry {
   readonly hash: Buffer
   /** The riding blobs' bytes, in the order of `riding`. */
   readonly bodies: readonly Buffer[]
+  /** What `hash` is the hash of, where that is at hand; see encoded-entry.ts. */
+  encoded?: Buffer
 }
 
 /** Bytes in a hash of the chain. */
