@@ -9,7 +9,7 @@
 
 import { ERRNO, errnoOf, FsError, RoostError } from '../errors.ts'
 import type { FeedProgress } from '../feed/feed-progress.ts'
-import type { Ino, Position } from '../ids.ts'
+import { volumeOf, type Ino, type Position } from '../ids.ts'
 import { isDirectory } from '../tree/inode.ts'
 import { InvariantError } from '../util/assert.ts'
 import type { AttrRequest } from '../vfs/attr-operations.ts'
@@ -20,7 +20,9 @@ import type { Vfs } from '../vfs/vfs.ts'
 import { Wait } from '../vfs/wait.ts'
 import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, OPEN_KILL_SUIDGID } from './abi.ts'
 import { OUT_SIZE, RELEASE_FLAG, WRITE_FLAG } from './abi.ts'
-import type { Parking } from './parking.ts'
+import type { ClusterSide } from './cluster-side.ts'
+import { boundOf, requireLease } from './lease-terms.ts'
+import type { Parking, WaitBound } from './parking.ts'
 import type { Replies } from './replies.ts'
 import type * as ask from './request.ts'
 import type { ServingMode } from './thread-messages.ts'
@@ -38,6 +40,9 @@ export interface DispatcherOptions {
   readonly progress: FeedProgress
   readonly invalidator: Invalidator
   readonly space: Space
+  /** Where other replicas serve the tree as well. */
+  readonly cluster?: ClusterSide
+  readonly nowMs: () => number
   readonly mode: ServingMode
   /** Whether extended attributes are served. */
   readonly xattrs: boolean
@@ -51,6 +56,8 @@ export class Dispatcher {
   readonly #progress: FeedProgress
   readonly #invalidator: Invalidator
   readonly #space: Space
+  readonly #cluster: ClusterSide | undefined
+  readonly #nowMs: () => number
   readonly #mode: ServingMode
   readonly #xattrs: boolean
   readonly #log: DispatcherOptions['log']
@@ -65,6 +72,8 @@ export class Dispatcher {
     this.#progress = options.progress
     this.#invalidator = options.invalidator
     this.#space = options.space
+    this.#cluster = options.cluster
+    this.#nowMs = options.nowMs
     this.#mode = options.mode
     this.#xattrs = options.xattrs
     this.#log = options.log
@@ -79,6 +88,7 @@ export class Dispatcher {
   dispatch(request: ask.FuseRequest): void {
     this.attempt(
       () => {
+        if (this.#cluster !== undefined) requireLease(this.#cluster, this.#vfs, request)
         this.#serve(request)
       },
       errno => {
@@ -88,12 +98,22 @@ export class Dispatcher {
       () => {
         if (request.op === 'write') Object.assign(request, { data: Buffer.from(request.data) })
         if (request.op === 'setxattr') Object.assign(request, { value: Buffer.from(request.value) })
-      }
+      },
+      this.#cluster && boundOf(request, this.#cluster, this.#nowMs())
     )
   }
 
-  /** Runs `task` until it neither waits nor fails. It may do nothing before it waits. */
-  attempt(task: () => void, fail: (errno: number) => void, onPark?: () => void): void {
+  /**
+   * Runs `task` until it neither waits nor fails. It may do nothing before it waits.
+   *
+   * @param bound for how long it may wait for other replicas
+   */
+  attempt(
+    task: () => void,
+    fail: (errno: number) => void,
+    onPark?: () => void,
+    bound?: WaitBound
+  ): void {
     const run = (): void => {
       try {
         task()
@@ -104,7 +124,7 @@ export class Dispatcher {
         }
         onPark?.()
         onPark = undefined
-        this.#parking.park(error.key, { run, fail })
+        this.#parking.park(error.key, { run, fail, ...(bound && { bound }) })
       } finally {
         this.#answerGranted()
       }
@@ -313,11 +333,11 @@ export class Dispatcher {
     this.#replies.opened(unique, handle.fh, openFlagsOf(handle))
   }
 
-  #write({ unique, nodeid, offset, data, flags, writeFlags }: ask.WriteRequest): void {
+  #write({ unique, nodeid, fh, offset, data, flags, writeFlags }: ask.WriteRequest): void {
     const killsPrivileges = (writeFlags & WRITE_FLAG.KILL_SUIDGID) !== 0
     // Of a file that only this kernel changes it knows the end, and puts what is appended there.
     const trusted = this.#mode === 'single' ? flags & ~O_APPEND : flags
-    const request = { ino: nodeid, offset, data, flags: trusted, killsPrivileges }
+    const request = { ino: nodeid, fh, offset, data, flags: trusted, killsPrivileges }
     const at = this.#vfs.data.write(request)
     // The kernel keeps the pages where it thought the end was.
     if (at !== offset) this.#invalidator.invalInode(nodeid, 0, -1)
@@ -375,15 +395,14 @@ export class Dispatcher {
 
   #fsync({ unique, nodeid }: ask.FsyncRequest): void {
     const position = this.#vfs.data.fsync(nodeid)
-    this.#whenDurable(
-      position,
-      () => {
-        this.#replies.empty(unique)
-      },
-      errno => {
-        this.#replies.error(unique, errno)
-      }
-    )
+    const done = (): void => {
+      this.#replies.empty(unique)
+    }
+    const fail = (errno: number): void => {
+      this.#replies.error(unique, errno)
+    }
+    if (this.#cluster === undefined) this.#whenDurable(position, done, fail)
+    else this.#cluster.whenAcknowledged(volumeOf(nodeid), done, fail)
   }
 
   #whenDurable(position: Position, done: () => void, fail: (errno: number) => void): void {
@@ -420,6 +439,7 @@ export class Dispatcher {
 
   #interrupt({ interrupted }: ask.InterruptRequest): void {
     if (this.#vfs.locks.interrupt(interrupted)) this.#replies.error(interrupted, ERRNO.EINTR)
+    else if (this.#cluster !== undefined) this.#parking.interrupt(interrupted, ERRNO.EINTR)
   }
 }
 

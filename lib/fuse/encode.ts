@@ -322,6 +322,13 @@ export function encodeNotifyInvalInode(
   return total
 }
 
+/** Notification: all names that are known are out of date. Since 7.44. */
+export function encodeNotifyIncEpoch(out: Buffer, at = 0): number {
+  const total = messageSize(0)
+  putHeader(out, at, total, NOTIFY.INC_EPOCH, 0)
+  return total
+}
+
 /**
  * Notification: what is known of a name, and of the attributes of its directory, is out of date.
  *

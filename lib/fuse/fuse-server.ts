@@ -14,13 +14,16 @@ import type { Disk } from '../io/disk.ts'
 import * as libc from '../io/libc.ts'
 import { WakeEvent } from '../io/wake-event.ts'
 import { FileClassifier } from '../mail/file-class.ts'
+import { ReplicatedJournal } from '../replication/replicated-journal.ts'
+import type { Invalidator, Loaded } from '../vfs/ports.ts'
 import { SEGMENT_WAIT } from '../vfs/recorder.ts'
 import { Vfs } from '../vfs/vfs.ts'
 import { INIT_FLAG, OPCODE } from './abi.ts'
 import { decodeRequest } from './decode.ts'
 import { DiskSpace } from './disk-space.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { encodeNotifyInvalEntry, encodeNotifyInvalInode } from './encode.ts'
+import { ClusterSide } from './cluster-side.ts'
+import { encodeNotifyIncEpoch, encodeNotifyInvalEntry, encodeNotifyInvalInode } from './encode.ts'
 import { IdleSpin } from './idle-spin.ts'
 import { negotiateInit } from './init.ts'
 import { Parking } from './parking.ts'
@@ -66,6 +69,12 @@ const OPCODE_NAMES = new Map<number, string>(
   Object.entries(OPCODE).map(([name, code]) => [code, name])
 )
 
+/** What a question to the store was about, and as of when. */
+type AskedFor = ReturnType<ClusterSide['barrierOf']>
+
+/** While volumes are on the move, the loop goes round so often. */
+const CLUSTER_STEP_MS = 5
+
 export class FuseServer {
   readonly #input: FuseThreadInput
   readonly #port: MessagePort
@@ -83,13 +92,28 @@ export class FuseServer {
   readonly #request = Buffer.allocUnsafeSlow(MIB + REQUEST_OVERHEAD)
   readonly #requests = new Map<number, number>()
   readonly #waits = new Map<string, number>()
-  /** Keys asked for and not answered. */
-  readonly #asked = new Set<string>()
+  /** Keys asked for and not answered, with how new the answer has to be. */
+  readonly #asked = new Map<string, AskedFor | undefined>()
+  readonly #cluster: ClusterSide | undefined
   /** When the oldest entry that nobody wanted synced was made, 0 if there is none. */
   #unsyncedSinceMs = 0
   #idleAtMs = 0
   #closedAtMs = 0
   #endReason: string | undefined
+  readonly #invalidator: Invalidator = {
+    invalInode: (ino, offset, length) => {
+      const message = Buffer.allocUnsafeSlow(64)
+      this.#notify(message, encodeNotifyInvalInode(message, ino, offset, length))
+    },
+    invalEntry: (parent, name) => {
+      const message = Buffer.allocUnsafeSlow(64 + name.length)
+      this.#notify(message, encodeNotifyInvalEntry(message, parent, name))
+    },
+    invalNames: () => {
+      const message = Buffer.allocUnsafeSlow(64)
+      this.#notify(message, encodeNotifyIncEpoch(message))
+    }
+  }
   /** Made once, as it is needed in every step. */
   readonly #look = (): boolean => this.#wake.isTold || this.#receive()
 
@@ -108,7 +132,9 @@ export class FuseServer {
       this.#send(message, length)
     }, MIB)
     this.#cachedBlobs = new CachedBlobs(disk)
+    this.#cluster = this.#makeCluster()
     this.#vfs = this.#makeVfs()
+    if (this.#cluster !== undefined) this.#cluster.vfs = this.#vfs
     this.#dispatcher = this.#makeDispatcher()
   }
 
@@ -155,6 +181,7 @@ export class FuseServer {
       this.#wake.endSleep(libc.poll2(this.#wake.fd, -1, LOOK_MS) > 0)
     }
     this.#hearNews()
+    this.#tickCluster()
   }
 
   /** Looks first and sleeps only when there is nothing to do: under load there always is. */
@@ -162,6 +189,15 @@ export class FuseServer {
     this.#hearNews()
     if (!this.#receive() && !this.#spin.spin(this.#look)) this.#sleep()
     this.#tick()
+    this.#tickCluster()
+  }
+
+  /** Lets volumes know that time has passed, and does what they have wanted since. */
+  #tickCluster(): void {
+    if (this.#cluster === undefined) return
+    this.#cluster.tick()
+    if (this.#cluster.flush()) this.#progress.request(this.#journal.end)
+    this.#noteUnsynced()
   }
 
   #sleep(): void {
@@ -175,6 +211,7 @@ export class FuseServer {
 
   #timeoutMs(): number {
     if (this.#vfs.isSheddable) return 0
+    if (this.#cluster !== undefined) return CLUSTER_STEP_MS
     if (this.#unsyncedSinceMs > 0) return Math.min(this.#input.syncAfterMs, LOOK_MS)
     return this.#vfs.hasUnsealed ? LOOK_MS : IDLE_MS
   }
@@ -231,6 +268,7 @@ export class FuseServer {
   #hearNews(): void {
     if (!this.#wake.take()) return
     this.#parking.durableThrough(this.#progress.durable)
+    this.#cluster?.durable(this.#progress.durable)
     if (this.#progress.state === 'failed') this.#parking.failAll(ERRNO.EIO)
     for (;;) {
       const received = receiveMessageOnPort(this.#port) as { message: ToFuseThread } | undefined
@@ -242,9 +280,12 @@ export class FuseServer {
 
   #take(message: ToFuseThread): void {
     switch (message.type) {
+      case 'volumes':
+        return this.#cluster?.hear(message.message)
       case 'loaded': {
         const answer = reviveLoaded(message.answer)
         const isPart = answer.kind === 'listing' && !answer.last
+        if (this.#isOutdated(answer)) return
         this.#vfs.loaded(answer)
         if (isPart) return
         this.#asked.delete(answer.key)
@@ -269,6 +310,17 @@ export class FuseServer {
       case 'stop':
         this.#endReason ??= 'stopped'
     }
+  }
+
+  /** Whether an answer shows what others have changed since; then it is asked for once more. */
+  #isOutdated(answer: Loaded): boolean {
+    const asked = this.#asked.get(answer.key)
+    if (asked === undefined || this.#cluster?.isCurrent(asked) !== false) return false
+    if (answer.kind === 'listing' && !answer.last) return true
+    this.#asked.delete(answer.key)
+    if (answer.kind === 'listing') this.#vfs.abortListing(answer.ino)
+    this.#parking.resume(answer.key)
+    return true
   }
 
   #noteUnsynced(): void {
@@ -317,14 +369,19 @@ export class FuseServer {
   }
 
   #makeVfs(): Vfs {
+    const cluster = this.#cluster
     return new Vfs({
-      journal: this.#journal,
+      journal: cluster
+        ? new ReplicatedJournal(this.#journal, () => cluster.volumes.queue)
+        : this.#journal,
+      ...(cluster && { leases: cluster }),
       loader: {
         load: load => {
           if (this.#asked.has(load.key)) return
-          this.#asked.add(load.key)
+          const barrier = this.#cluster?.barrierOf(load)
+          this.#asked.set(load.key, barrier)
           this.#waits.set(load.kind, (this.#waits.get(load.kind) ?? 0) + 1)
-          this.#tell({ type: 'load', load })
+          this.#tell({ type: 'load', load, ...(barrier && { barrier }) })
         }
       },
       cachedBlobs: this.#cachedBlobs,
@@ -337,6 +394,30 @@ export class FuseServer {
     })
   }
 
+  #makeCluster(): ClusterSide | undefined {
+    const { cluster } = this.#input
+    if (cluster === undefined) return undefined
+    return new ClusterSide({
+      input: cluster,
+      log: this.#journal,
+      clock: this.#clock,
+      parking: this.#parking,
+      invalidator: this.#invalidator,
+      tell: message => {
+        this.#tell({ type: 'volumes', message })
+      },
+      fail: (unique, errno) => {
+        this.#replies.error(unique, errno)
+      },
+      sync: () => {
+        this.#progress.request(this.#journal.end)
+      },
+      warn: message => {
+        this.#log('warn', message)
+      }
+    })
+  }
+
   #makeDispatcher(): Dispatcher {
     return new Dispatcher({
       vfs: this.#vfs,
@@ -346,16 +427,9 @@ export class FuseServer {
       space: this.#space,
       mode: this.#input.mode,
       xattrs: this.#input.xattrs,
-      invalidator: {
-        invalInode: (ino, offset, length) => {
-          const message = Buffer.allocUnsafeSlow(64)
-          this.#notify(message, encodeNotifyInvalInode(message, ino, offset, length))
-        },
-        invalEntry: (parent, name) => {
-          const message = Buffer.allocUnsafeSlow(64 + name.length)
-          this.#notify(message, encodeNotifyInvalEntry(message, parent, name))
-        }
-      },
+      invalidator: this.#invalidator,
+      nowMs: () => this.#clock.monotonicMs(),
+      ...(this.#cluster && { cluster: this.#cluster }),
       log: (level, message) => {
         this.#log(level, message)
       }

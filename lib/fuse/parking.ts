@@ -1,5 +1,6 @@
 /**
- * Ops that wait: for something to come into memory, or for the log to become durable.
+ * Ops that wait: for something to come into memory, for the log to become durable, or, in a
+ * cluster, for a lease.
  *
  * An op that waits holds nothing and has done nothing; it is run again from its beginning. Only
  * the kernel's own locks (the directory's for CREATE and RENAME, the page's for READ) stay held
@@ -12,6 +13,16 @@ import type { Position } from '../ids.ts'
 export interface ParkedOp {
   readonly run: () => void
   readonly fail: (errno: number) => void
+  /** For an op that may have to wait for other replicas. */
+  readonly bound?: WaitBound
+}
+
+/** How long an op waits at the most, and by which number an interrupt names it. */
+export interface WaitBound {
+  readonly unique: number
+  readonly untilMs: number
+  /** Its answer when it has waited so long. */
+  readonly errno: number
 }
 
 interface DurableWait {
@@ -19,6 +30,9 @@ interface DurableWait {
   readonly done: () => void
   readonly fail: (errno: number) => void
 }
+
+/** Begins the keys of what comes from other replicas. */
+const FROM_OTHERS = ['lease:', 'acknowledged:']
 
 export class Parking {
   readonly #byKey = new Map<string, ParkedOp[]>()
@@ -51,6 +65,24 @@ export class Parking {
     for (const op of ops ?? []) op.fail(errno)
   }
 
+  isWaitedFor(key: string): boolean {
+    return this.#byKey.has(key)
+  }
+
+  /** Ends the waiting of those whose time is over. */
+  expire(nowMs: number): void {
+    for (const { bound, fail } of this.#take(op => (op.bound?.untilMs ?? Infinity) <= nowMs)) {
+      fail(bound?.errno ?? 0)
+    }
+  }
+
+  /** @returns whether the request was waiting for other replicas; it has its answer then */
+  interrupt(unique: number, errno: number): boolean {
+    const [op] = this.#take(({ bound }) => bound?.unique === unique)
+    op?.fail(errno)
+    return op !== undefined
+  }
+
   untilDurable(position: Position, done: () => void, fail: (errno: number) => void): void {
     this.#durable.push({ position, done, fail })
   }
@@ -62,10 +94,28 @@ export class Parking {
     for (const wait of waiting) if (wait.position <= position) wait.done()
   }
 
+  /** Of ops that wait for other replicas. */
+  #take(isMeant: (op: ParkedOp) => boolean): ParkedOp[] {
+    const taken: ParkedOp[] = []
+    for (const [key, ops] of this.#byKey) {
+      const meant = isFromOthers(key) ? ops.filter(isMeant) : []
+      if (meant.length === 0) continue
+      taken.push(...meant)
+      const left = ops.filter(op => !meant.includes(op))
+      if (left.length > 0) this.#byKey.set(key, left)
+      else this.#byKey.delete(key)
+    }
+    return taken
+  }
+
   failAll(errno: number): void {
     for (const key of [...this.#byKey.keys()]) this.fail(key, errno)
     const waiting = this.#durable
     this.#durable = []
     for (const wait of waiting) wait.fail(errno)
   }
+}
+
+function isFromOthers(key: string): boolean {
+  return FROM_OTHERS.some(start => key.startsWith(start))
 }

@@ -5,6 +5,7 @@
 
 import { RoostError } from '../errors.ts'
 import type { Appendable } from '../feed/feed-writer.ts'
+import type { FrameItem } from '../feed/frame.ts'
 import type { FeedProgress } from '../feed/feed-progress.ts'
 import { FeedWriter } from '../feed/feed-writer.ts'
 import type { Position, SessionId } from '../ids.ts'
@@ -45,10 +46,14 @@ export class SegmentedJournal implements Journal {
   }
 
   append(items: readonly Appendable[]): readonly Buffer[] {
-    if (this.#progress.state === 'failed') {
-      throw new RoostError('FEED_FAILED', 'the log cannot be synced')
-    }
+    this.#checkState()
     return this.#writer.append(items, this.#progress.durable)
+  }
+
+  /** Appends what a replica of a cluster writes. @returns the hashes of entries made here */
+  appendItems(items: readonly FrameItem[]): readonly Buffer[] {
+    this.#checkState()
+    return this.#writer.appendItems(items, this.#progress.durable)
   }
 
   /** A segment was asked for, and is there or could not be made. */
@@ -59,6 +64,11 @@ export class SegmentedJournal implements Journal {
 
   close(): void {
     this.#writer.close()
+  }
+
+  #checkState(): void {
+    if (this.#progress.state !== 'failed') return
+    throw new RoostError('FEED_FAILED', 'the log cannot be synced')
   }
 
   /** Keeps one segment ready beyond the one in use. */

@@ -5,11 +5,12 @@
  * `revive` turns back where the type says Buffer.
  */
 
-import type { Ino, Position, SessionId } from '../ids.ts'
+import type { Index, Ino, Position, SessionId, VolumeId } from '../ids.ts'
 import type { WakeEventParts } from '../io/wake-event.ts'
 import type { FileRule } from '../mail/file-class.ts'
 import type { CacheLimits } from '../vfs/live-tree.ts'
 import type { Load, Loaded } from '../vfs/ports.ts'
+import type { ClusterThreadInput, FromVolumes, ToVolumes } from './cluster-messages.ts'
 
 /**
  * Who keeps locks and open files. 'single': this kernel does, as nobody else serves the store, and
@@ -37,6 +38,8 @@ export interface FuseThreadInput {
   readonly owner: { readonly uid: number; readonly gid: number }
   /** Inodes that an earlier session left open without a name. */
   readonly orphans: readonly Ino[]
+  /** Where other replicas serve the tree as well. */
+  readonly cluster?: ClusterThreadInput
 }
 
 /** Figures of the serving thread; `requests` counts by the names of the opcodes. */
@@ -49,15 +52,23 @@ export interface FuseFigures {
   readonly vfs: Readonly<Record<string, number>>
 }
 
+export interface LoadBarrier {
+  readonly volume: VolumeId
+  readonly through: Index
+}
+
 export type ToFuseThread =
   | { readonly type: 'loaded'; readonly answer: Loaded }
   | { readonly type: 'applied'; readonly position: Position }
   | { readonly type: 'prepared'; readonly segment: number; readonly isThere: boolean }
   | { readonly type: 'figures'; readonly id: number }
+  | { readonly type: 'volumes'; readonly message: ToVolumes }
   | { readonly type: 'stop' }
 
 export type FromFuseThread =
-  | { readonly type: 'load'; readonly load: Load }
+  /** The answer has to be at least as new as `through` of the volume's history. */
+  | { readonly type: 'load'; readonly load: Load; readonly barrier?: LoadBarrier }
+  | { readonly type: 'volumes'; readonly message: FromVolumes }
   | { readonly type: 'prepare'; readonly segment: number }
   /** The kernel has taken INIT: the mount works. */
   | { readonly type: 'serving'; readonly minor: number }

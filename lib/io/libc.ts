@@ -79,6 +79,7 @@ function bind() {
     recvmsg: call('long recvmsg(int, void *, int)'),
     close: call('int close(int)'),
     getpagesize: call('int getpagesize(void)'),
+    clockGettime: call('int clock_gettime(int, void *)'),
     utimensat: call('int utimensat(int, void *, void *, int)'),
     openat2: call('long syscall(long, long, str, void *, size_t)'),
     // Not in every C library, and wanted by few.
@@ -246,6 +247,15 @@ export function umount2Async(target: string, flags: number): Promise<boolean> {
       else resolve(result === 0)
     })
   })
+}
+
+const CLOCK_BOOTTIME = 7
+const timespec = Buffer.alloc(16)
+
+/** Milliseconds since the machine was started, those in which it slept included. */
+export function bootTime(): number {
+  if (libc().clockGettime(CLOCK_BOOTTIME, timespec) < 0) throw failed('clock_gettime')
+  return Number(timespec.readBigInt64LE(0)) * 1000 + Number(timespec.readBigInt64LE(8)) / 1e6
 }
 
 /** A non-blocking eventfd with count 0, which is not inherited. Whoever opened it closes it. */

@@ -14,7 +14,7 @@ export interface ItemLog {
   readonly end: Position
   /** Whether a frame with `bytes` of items can be appended now. */
   hasRoomFor(bytes: number): boolean
-  appendItems(items: readonly LogItem[]): void
+  appendItems(items: readonly LogItem[]): unknown
 }
 
 interface Queued {

@@ -95,6 +95,11 @@ export class ReplicatedVolumes {
     return [...this.#hosted.values()].filter(({ isReady }) => isReady).map(({ volume }) => volume)
   }
 
+  /** Volumes of which anything is known here. */
+  get all(): readonly VolumeId[] {
+    return [...this.#hosted.keys()]
+  }
+
   stateOf(volume: VolumeId): VolumeState<ReplicatedEntry> | undefined {
     return this.#hosted.get(volume)?.state
   }
@@ -107,9 +112,9 @@ export class ReplicatedVolumes {
     return phase.kind === 'holding' ? phase.epoch : undefined
   }
 
-  /** Through which entry the tables know the history of a volume that is followed here. */
-  shownOf(volume: VolumeId): Index {
-    return this.#hosted.get(volume)?.shown ?? (0 as Index)
+  /** Through which entry the durable side was told that history is acknowledged. */
+  toldOf(volume: VolumeId): Index {
+    return this.#hosted.get(volume)?.told ?? (0 as Index)
   }
 
   /** Whether enough replicas have everything through `index`. */
@@ -219,6 +224,18 @@ export class ReplicatedVolumes {
     }
   }
 
+  /** Entries that are not acknowledged go to the end of the log once more, so that its start may go. */
+  carry(volumes: readonly VolumeId[]): void {
+    for (const volume of volumes) {
+      const state = this.#hosted.get(volume)?.state
+      if (state === undefined) continue
+      const items = state.history.entries
+        .filter(({ index }) => index > state.commit.index)
+        .map(({ logged }): LogItem => ({ kind: 'entry', logged }))
+      this.#queue.push(volume, state.writes, items)
+    }
+  }
+
   /** The log is durable through `position`. */
   durable(position: Position): void {
     for (const [volume, write] of this.#queue.takeDurable(position)) {
@@ -235,11 +252,15 @@ export class ReplicatedVolumes {
    */
   flush(): boolean {
     const isUrgent = this.#queue.flush()
-    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) event()
+    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift())
+      event()
     return isUrgent
   }
 
-  #host(volume: VolumeId, { point, time, promised, pending, lease, hasBodies }: VolumeStart): Hosted {
+  #host(
+    volume: VolumeId,
+    { point, time, promised, pending, lease, hasBodies }: VolumeStart
+  ): Hosted {
     const entries = pending.map(replicatedEntry)
     const lacking = hasBodies ? undefined : entries.find(entry => entry.hasBodies)
     const state = startVolume<ReplicatedEntry>(

@@ -71,8 +71,13 @@ export class LockOperations {
 
   /** Whether anybody holds a lock in the volume. */
   isLocked(volume: VolumeId): boolean {
-    for (const _ of this.#parts.locks.lockedInodes(ino => volumeOf(ino) === volume)) return true
-    return false
+    const locked = this.#parts.locks.lockedInodes(ino => volumeOf(ino) === volume)
+    return locked.next().done !== true
+  }
+
+  /** Files in the volume that somebody has locked. */
+  countOf(volume: VolumeId): number {
+    return new Set(this.#parts.locks.lockedInodes(ino => volumeOf(ino) === volume)).size
   }
 
   /**

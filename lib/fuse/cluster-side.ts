@@ -1,0 +1,501 @@
+/**
+ * The serving thread's part in a cluster: leases for ops, other replicas' entries for the tables and
+ * the kernel, and what the main thread is to carry to and from other replicas.
+ *
+ * Who waits for whom: an op without a lease is parked, and waits for another replica and the council,
+ * with a bound. Nothing here waits for an op, except that a volume is given away only when the local
+ * owners of its locks are done, with a bound as well.
+ */
+
+import type { LoggedEntry } from '../feed/entry.ts'
+import { ERRNO } from '../errors.ts'
+import {
+  volumeOf,
+  type BlobId,
+  type Epoch,
+  type Index,
+  type ReplicaId,
+  type VolumeId
+} from '../ids.ts'
+import type { Clock } from '../io/clock.ts'
+import { bootMs } from '../io/boot-clock.ts'
+import { betterRule, type StoreView } from '../replication/copy-policy.ts'
+import type { ItemLog } from '../replication/log-queue.ts'
+import { ReplicatedVolumes } from '../replication/replicated-volumes.ts'
+import type { ReplicationPorts } from '../replication/replication-ports.ts'
+import { present } from '../util/assert.ts'
+import type { Invalidator, Leases, Load } from '../vfs/ports.ts'
+import type { Vfs } from '../vfs/vfs.ts'
+import { Wait } from '../vfs/wait.ts'
+import { headOf } from '../volume/history.ts'
+import type { ReplicatedEntry } from '../volume/replicated-entry.ts'
+import {
+  decodeVolumeBatch,
+  encodeVolumeBatch,
+  type AddressedMessage
+} from '../volume/volume-wire.ts'
+import type {
+  ClusterThreadInput,
+  FromVolumes,
+  ToVolumes,
+  VolumeFigures,
+  VolumeStartMessage
+} from './cluster-messages.ts'
+import type { Parking } from './parking.ts'
+import { SessionWord } from './session-word.ts'
+
+const TICK_MS = 10
+/** How often it is looked whether other replicas should keep a volume. */
+const POLICY_MS = 200
+/** Messages in one batch, and entries' bytes, beyond which the rest goes into another. */
+const BATCH_MESSAGES_MAX = 512
+
+/** What everything known of a volume is as new as. */
+interface Barrier {
+  /** Grows whenever what others did is shown. */
+  version: number
+  through: Index
+}
+
+interface Draining {
+  readonly untilMs: number
+}
+
+interface AcknowledgedWait {
+  readonly volume: VolumeId
+  readonly index: Index
+  readonly untilMs: number
+  readonly done: () => void
+  readonly fail: (errno: number) => void
+}
+
+export interface ClusterSideOptions {
+  readonly input: ClusterThreadInput
+  readonly log: ItemLog
+  readonly clock: Clock
+  readonly parking: Parking
+  readonly invalidator: Invalidator
+  readonly tell: (message: FromVolumes) => void
+  readonly fail: (unique: number, errno: number) => void
+  /** Asks for the log to be synced as it is now. */
+  readonly sync: () => void
+  readonly warn: (message: string) => void
+}
+
+export class ClusterSide implements Leases {
+  readonly isShared = true
+  readonly volumes: ReplicatedVolumes
+  readonly #options: ClusterSideOptions
+  readonly #word: SessionWord
+  readonly #barriers = new Map<VolumeId, Barrier>()
+  readonly #out = new Map<ReplicaId, AddressedMessage[]>()
+  readonly #draining = new Map<VolumeId, Draining>()
+  /** Volumes whose lease ops wait for. */
+  readonly #wanted = new Set<VolumeId>()
+  #acknowledging: AcknowledgedWait[] = []
+  #stores: StoreView = { stores: [], alive: [], copies: 1 }
+  #vfs: Vfs | undefined
+  #tickedAt = 0
+  #policyAt = 0
+  #isGivingBack = false
+
+  constructor(options: ClusterSideOptions) {
+    this.#options = options
+    this.#word = new SessionWord(options.input.word)
+    this.volumes = new ReplicatedVolumes(this.#ports(), options.log, options.clock)
+  }
+
+  set vfs(vfs: Vfs) {
+    this.#vfs = vfs
+  }
+
+  get leaseWaitMs(): number {
+    return this.#options.input.leaseWaitMs
+  }
+
+  get renameWaitMs(): number {
+    return this.#options.input.renameWaitMs
+  }
+
+  // Leases
+
+  require(volume: VolumeId): void {
+    this.epochOf(volume)
+  }
+
+  epochOf(volume: VolumeId): Epoch {
+    const epoch = this.volumes.epochOf(volume)
+    if (epoch !== undefined && this.#isValid()) return epoch
+    if (epoch === undefined) {
+      this.#wanted.add(volume)
+      this.volumes.want(volume)
+    }
+    throw new Wait(leaseKey(volume))
+  }
+
+  appended(volume: VolumeId, entries: readonly LoggedEntry[]): void {
+    this.volumes.appended(volume, entries, this.#options.log.end)
+  }
+
+  requireAcknowledged(volume: VolumeId): void {
+    const head = this.volumes.headOf(volume)
+    if (head === undefined || this.volumes.isAcknowledged(volume, head.index)) return
+    this.#options.sync()
+    throw new Wait(acknowledgedKey(volume))
+  }
+
+  /** A lock is asked for: where the volume is being given away, it waits for the next holder. */
+  requireForLock(volume: VolumeId): void {
+    if (this.#draining.has(volume)) throw new Wait(leaseKey(volume))
+    this.require(volume)
+  }
+
+  /** Runs `done` when enough replicas have all of the volume, as it is now. */
+  whenAcknowledged(volume: VolumeId, done: () => void, fail: (errno: number) => void): void {
+    const state = this.volumes.stateOf(volume)
+    const isHolder = state?.phase.kind === 'holding' || state?.phase.kind === 'handing'
+    // What a follower shows is acknowledged.
+    if (state === undefined || !isHolder) return done()
+    const { index } = headOf(state.history)
+    if (state.commit.index >= index) return done()
+    this.#options.sync()
+    const untilMs = this.#now() + this.leaseWaitMs
+    this.#acknowledging.push({ volume, index, untilMs, done, fail })
+  }
+
+  // Loads
+
+  /** How new an answer has to be. */
+  barrierOf(load: Load): { volume: VolumeId; version: number; through: Index } | undefined {
+    const volume = volumeOfLoad(load)
+    if (volume === undefined) return undefined
+    const { version, through } = this.#barriers.get(volume) ?? { version: 0, through: 0 as Index }
+    return { volume, version, through }
+  }
+
+  /** Whether what was asked for with this barrier is not out of date. */
+  isCurrent({ volume, version }: { volume: VolumeId; version: number }): boolean {
+    return (this.#barriers.get(volume)?.version ?? 0) === version
+  }
+
+  // What comes from the main thread
+
+  hear(message: ToVolumes): void {
+    const { volumes } = this
+    switch (message.kind) {
+      case 'batch':
+        return this.#hearBatch(message.from, message.bytes)
+      case 'start':
+        return volumes.loaded(message.volume, startOf(message.volume, message.start))
+      case 'lease':
+        return volumes.heardLease(message.volume, message.view)
+      case 'outcome': {
+        const { volume, proposal, isDone } = message
+        return volumes.input(volume, { kind: 'outcome', proposal, isDone })
+      }
+      case 'opened':
+        return volumes.opened(message.session)
+      case 'ended':
+        return volumes.ended()
+      case 'valid':
+        return this.#resumeLeases()
+      case 'peers':
+        this.#stores = message.stores
+        this.#policyAt = 0
+        return volumes.setPeers(message.peers)
+      case 'held':
+        return volumes.input(message.volume, { kind: 'held', point: message.point })
+      case 'installed':
+        return volumes.input(message.volume, { kind: 'installed', point: message.point })
+      case 'want':
+        for (const volume of message.volumes) volumes.want(volume)
+        return
+      case 'carry':
+        return volumes.carry(message.volumes)
+      case 'giveBack':
+        this.#isGivingBack = true
+        return
+      case 'move':
+        return volumes.input(message.volume, { kind: 'giveBack' })
+      case 'describe':
+        return this.#describe(message.id, message.volume)
+    }
+  }
+
+  /** The log is durable through here. */
+  durable(position: Parameters<ReplicatedVolumes['durable']>[0]): void {
+    this.volumes.durable(position)
+  }
+
+  /** To be called when all that has come is dealt with. @returns whether a sync is wanted */
+  flush(): boolean {
+    this.#word.servedAtMs = bootMs()
+    const isUrgent = this.volumes.flush()
+    for (const [to, messages] of this.#out) {
+      while (messages.length > 0) {
+        const bytes = encodeVolumeBatch(messages.splice(0, BATCH_MESSAGES_MAX))
+        this.#options.tell({ kind: 'batch', to, bytes })
+      }
+    }
+    this.#out.clear()
+    return isUrgent
+  }
+
+  /** Time has passed. */
+  tick(): void {
+    const now = this.#now()
+    if (now - this.#tickedAt < TICK_MS) return
+    this.#tickedAt = now
+    this.volumes.tick()
+    this.#drain(now)
+    this.#expire(now)
+    if (now - this.#policyAt >= POLICY_MS) {
+      this.#policyAt = now
+      this.#followPolicy()
+    }
+    if (this.#isGivingBack && this.volumes.giveBackAll() === 0) {
+      this.#isGivingBack = false
+      this.#options.tell({ kind: 'gaveBack' })
+    }
+  }
+
+  figures(): Record<string, number> {
+    return {
+      volumes: this.volumes.size,
+      held: this.volumes.held.length,
+      acknowledging: this.#acknowledging.length,
+      draining: this.#draining.size
+    }
+  }
+
+  #isValid(): boolean {
+    return bootMs() < this.#word.validUntilMs
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonicMs()
+  }
+
+  #hearBatch(from: ReplicaId, bytes: Uint8Array): void {
+    const { buffer, byteOffset, length } = bytes
+    for (const { volume, message } of decodeVolumeBatch(Buffer.from(buffer, byteOffset, length))) {
+      this.volumes.hear(from, volume, message)
+    }
+  }
+
+  #resumeLeases(): void {
+    for (const volume of this.volumes.held) this.#options.parking.resume(leaseKey(volume))
+  }
+
+  /** Gives a volume away when no local lock is left, or says that it cannot yet. */
+  #drain(now: number): void {
+    const vfs = present(this.#vfs, 'vfs')
+    for (const [volume, { untilMs }] of this.#draining) {
+      const isFree = !vfs.locks.isLocked(volume) && vfs.sealWhole(volume)
+      if (!isFree && now < untilMs) continue
+      this.#draining.delete(volume)
+      this.volumes.parked(volume, isFree)
+      if (!isFree) this.#options.parking.resume(leaseKey(volume))
+    }
+  }
+
+  #expire(now: number): void {
+    const late = this.#acknowledging.filter(({ untilMs }) => untilMs <= now)
+    if (late.length > 0) {
+      this.#acknowledging = this.#acknowledging.filter(({ untilMs }) => untilMs > now)
+      for (const { fail } of late) fail(ERRNO.EIO)
+    }
+    this.#options.parking.expire(now)
+    for (const volume of this.#wanted) {
+      if (this.#options.parking.isWaitedFor(leaseKey(volume))) continue
+      this.#wanted.delete(volume)
+      this.volumes.input(volume, { kind: 'want', isWanted: false })
+    }
+  }
+
+  #followPolicy(): void {
+    for (const volume of this.volumes.held) {
+      const phase = this.volumes.stateOf(volume)?.phase
+      if (phase?.kind !== 'holding' || phase.resize !== undefined) continue
+      const better = betterRule(volume, phase.rule, this.#stores)
+      if (better !== undefined) this.volumes.resize(volume, better)
+    }
+  }
+
+  #describe(id: number, only: VolumeId | undefined): void {
+    const described: VolumeFigures[] = []
+    for (const volume of only === undefined ? this.volumes.all : [only]) {
+      const state = this.volumes.stateOf(volume)
+      if (state === undefined) continue
+      const { phase, lease, history, durable, commit } = state
+      const isHolder = phase.kind === 'holding' || phase.kind === 'handing'
+      described.push({
+        volume,
+        phase: phase.kind,
+        epoch: lease?.record.epoch ?? (0 as Epoch),
+        dataSet: lease?.record.dataSet ?? [],
+        copies: lease?.record.copies ?? 0,
+        head: headOf(history).index,
+        durable,
+        acknowledged: commit.index,
+        followers: isHolder ? [...phase.followers].map(([peer, { acked }]) => [peer, acked]) : [],
+        locks: present(this.#vfs, 'vfs').locks.countOf(volume)
+      })
+    }
+    this.#options.tell({ kind: 'described', id, volumes: described })
+  }
+
+  #ports(): ReplicationPorts {
+    const { input, tell } = this.#options
+    return {
+      self: input.replica,
+      send: (to, volume, message) => {
+        const messages = this.#out.get(to)
+        if (messages === undefined) this.#out.set(to, [{ volume, message }])
+        else messages.push({ volume, message })
+      },
+      propose: (volume, number, proposal) => tell({ kind: 'propose', volume, number, proposal }),
+      readLease: volume => tell({ kind: 'readLease', volume }),
+      load: volume => tell({ kind: 'load', volume }),
+      fetchBodies: (volume, from, entries) => this.#fetchBodies(volume, from, entries),
+      fetchCheckpoint: (volume, from, point) => tell({ kind: 'checkpoint', volume, from, point }),
+      committed: (volume, through) => tell({ kind: 'committed', volume, through }),
+      ...this.#tables()
+    }
+  }
+
+  #tables(): Pick<
+    ReplicationPorts,
+    | 'acknowledged'
+    | 'ready'
+    | 'fenced'
+    | 'began'
+    | 'shown'
+    | 'replaced'
+    | 'undone'
+    | 'poison'
+    | 'park'
+    | 'unpark'
+  > {
+    const vfs = (): Vfs => present(this.#vfs, 'vfs')
+    const { invalidator, parking, fail, input } = this.#options
+    return {
+      acknowledged: volume => this.#acknowledged(volume),
+      ready: volume => {
+        this.volumes.input(volume, { kind: 'want', isWanted: false })
+        this.#wanted.delete(volume)
+        parking.resume(leaseKey(volume))
+      },
+      fenced: volume => {
+        this.#draining.delete(volume)
+        for (const unique of vfs().fenced(volume)) fail(unique, ERRNO.ENOLCK)
+        this.#failAcknowledging(volume)
+      },
+      began: (volume, begin) => vfs().began(volume, begin),
+      shown: (volume, entries) => {
+        this.#raise(volume)
+        vfs().shown(volume, entries, invalidator)
+      },
+      replaced: volume => {
+        this.#raise(volume)
+        vfs().replaced(volume, invalidator)
+      },
+      undone: volume => {
+        this.#raise(volume)
+        vfs().replaced(volume, invalidator)
+      },
+      poison: (volume, since, through, isPoisoned) => {
+        vfs().poison(volume, since, through, isPoisoned)
+      },
+      park: volume => {
+        this.#draining.set(volume, { untilMs: this.#now() + input.lockGraceMs })
+        this.#drain(this.#now())
+      },
+      unpark: volume => {
+        this.#draining.delete(volume)
+        parking.resume(leaseKey(volume))
+      }
+    }
+  }
+
+  #fetchBodies(volume: VolumeId, from: ReplicaId, entries: readonly ReplicatedEntry[]): void {
+    const blobs = entries.flatMap(({ logged }) => blobsOutside(logged))
+    const { epoch, index, hash } = present(entries.at(-1), 'entry with bodies')
+    const point = { epoch, index, hash }
+    this.#options.tell({ kind: 'bodies', volume, from, point, blobs })
+  }
+
+  /** What others did is to be seen: whatever is on its way from the store may be older. */
+  #raise(volume: VolumeId): void {
+    const barrier = this.#barriers.get(volume) ?? { version: 0, through: 0 as Index }
+    barrier.version++
+    barrier.through = this.volumes.toldOf(volume)
+    this.#barriers.set(volume, barrier)
+  }
+
+  #acknowledged(volume: VolumeId): void {
+    const { parking } = this.#options
+    const ready = this.#acknowledging.filter(
+      wait => wait.volume === volume && this.volumes.isAcknowledged(volume, wait.index)
+    )
+    if (ready.length > 0) {
+      this.#acknowledging = this.#acknowledging.filter(wait => !ready.includes(wait))
+      for (const { done } of ready) done()
+    }
+    const head = this.volumes.headOf(volume)
+    if (head !== undefined && this.volumes.isAcknowledged(volume, head.index)) {
+      parking.resume(acknowledgedKey(volume))
+    }
+  }
+
+  /** Whether what was written will be history is for the next holder to find out. */
+  #failAcknowledging(volume: VolumeId): void {
+    const lost = this.#acknowledging.filter(wait => wait.volume === volume)
+    this.#acknowledging = this.#acknowledging.filter(wait => wait.volume !== volume)
+    for (const { fail } of lost) fail(ERRNO.EIO)
+    this.#options.parking.fail(acknowledgedKey(volume), ERRNO.EIO)
+  }
+}
+
+/** What ops wait for that need the lease of a volume. */
+export function leaseKey(volume: VolumeId): string {
+  return `lease:${volume}`
+}
+
+function acknowledgedKey(volume: VolumeId): string {
+  return `acknowledged:${volume}`
+}
+
+function volumeOfLoad(load: Load): VolumeId | undefined {
+  switch (load.kind) {
+    case 'volume':
+      return load.volume
+    case 'inode':
+    case 'listing':
+    case 'extents':
+    case 'content':
+      return volumeOf(load.ino)
+    case 'name':
+      return volumeOf(load.parent)
+    case 'inodes':
+      return load.inos[0] === undefined ? undefined : volumeOf(load.inos[0])
+    default:
+      return undefined
+  }
+}
+
+function blobsOutside({ entry: { change } }: LoggedEntry): readonly BlobId[] {
+  if (change.kind !== 'seal') return []
+  return change.extents.filter((_, i) => !change.riding.includes(i)).map(({ blob }) => blob)
+}
+
+function startOf(
+  volume: VolumeId,
+  { point, time, promised, pending, hasBodies, lease }: VolumeStartMessage
+): Parameters<ReplicatedVolumes['loaded']>[1] {
+  const bytes = pending === undefined ? undefined : Buffer.from(pending)
+  const message = bytes === undefined ? undefined : decodeVolumeBatch(bytes)[0]?.message
+  const entries = message?.kind === 'fetched' ? message.entries : []
+  const logged = entries.map(entry => entry.logged)
+  return { point, time, promised, pending: logged, hasBodies, lease }
+}
