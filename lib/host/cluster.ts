@@ -1,0 +1,290 @@
+/**
+ * The main thread's part in a cluster: connections, the council, bodies and checkpoints from other
+ * replicas, and the talk with the serving thread, where the volumes are.
+ */
+
+import { BodyExchange } from '../blob/body-exchange.ts'
+import type { CouncilAnswer } from '../council/command.ts'
+import type { HistoryPoint } from '../council/lease-record.ts'
+import { RoostError } from '../errors.ts'
+import type { FromVolumes, ToVolumes, VolumeFigures } from '../fuse/cluster-messages.ts'
+import { SessionWord } from '../fuse/session-word.ts'
+import type { BlobId, ReplicaId, SessionId, VolumeId } from '../ids.ts'
+import { bootMs } from '../io/boot-clock.ts'
+import type { Logger } from '../io/logger.ts'
+import { delay, every } from '../io/timer.ts'
+import type { Keeper } from '../keeper/keeper.ts'
+import { volumeKey } from '../store/keys.ts'
+import { decodeVolume } from '../store/records.ts'
+import { Resource } from '../util/resource.ts'
+import { proposedCommand } from '../volume/proposed-command.ts'
+import type { LeaseView, VolumeProposal } from '../volume/volume-io.ts'
+import { encodeVolumeBatch } from '../volume/volume-wire.ts'
+import { replicatedEntry } from '../volume/replicated-entry.ts'
+import { CheckpointTransfer } from './checkpoint-transfer.ts'
+import type { Member } from './member.ts'
+
+/** How often it is looked for volumes that nobody holds, and for who should vote. */
+const SWEEP_MS = 500
+/** Volumes taken at once that nobody holds. */
+const SWEEP_MAX = 64
+/** How long the volumes may take to be given back at the end. */
+const GIVE_BACK_MS = 3000
+
+/** What stands in front of a message on the channel for bodies. */
+const BODY = 0
+const CHECKPOINT = 1
+
+export interface ClusterOptions {
+  readonly member: Member
+  readonly keeper: Keeper
+  readonly logger: Logger
+}
+
+export class Cluster extends Resource {
+  readonly #options: ClusterOptions
+  readonly word = new SessionWord()
+  readonly #bodies: BodyExchange
+  readonly #checkpoints: CheckpointTransfer
+  /** Proposals that the council has not answered, by the number of the request. */
+  readonly #proposals = new Map<number, { volume: VolumeId; number: number }>()
+  readonly #described = new Map<number, (volumes: readonly VolumeFigures[]) => void>()
+  #descriptions = 0
+  #tell: (message: ToVolumes) => void = () => undefined
+  #onGaveBack: (() => void) | undefined
+  #wasValid = false
+
+  constructor(options: ClusterOptions) {
+    super()
+    this.#options = options
+    const { member, keeper, logger } = options
+    this.#bodies = new BodyExchange({
+      blobs: keeper.blobs,
+      send: (to, bytes) => member.send(to, 'blob', tagged(BODY, bytes)),
+      logger
+    })
+    this.#checkpoints = new CheckpointTransfer({
+      keeper,
+      bodies: this.#bodies,
+      send: (to, bytes) => member.send(to, 'blob', tagged(CHECKPOINT, bytes)),
+      logger
+    })
+  }
+
+  /** The serving thread is there, and is told things by `tell` from now on. */
+  attach(tell: (message: ToVolumes) => void): void {
+    this.#tell = tell
+    const { member } = this.#options
+    const { session } = member.council
+    if (session !== 0) tell({ kind: 'opened', session })
+    this.#tellPeers()
+  }
+
+  /** The serving thread wants something. */
+  hear(message: FromVolumes): void {
+    const { member, keeper } = this.#options
+    switch (message.kind) {
+      case 'batch':
+        member.send(message.to, 'volume', bufferOf(message.bytes))
+        return
+      case 'propose':
+        return this.#propose(message.volume, message.number, message.proposal)
+      case 'readLease':
+        return member.council.read(message.volume)
+      case 'load':
+        return this.#load(message.volume)
+      case 'committed':
+        return keeper.noteCommitted(message.volume, message.through)
+      case 'bodies':
+        void this.#fetchBodies(message.volume, message.from, message.point, message.blobs)
+        return
+      case 'checkpoint':
+        void this.#fetchCheckpoint(message.volume, message.from, message.point)
+        return
+      case 'gaveBack':
+        this.#onGaveBack?.()
+        return
+      case 'described':
+        this.#described.get(message.id)?.(message.volumes)
+        this.#described.delete(message.id)
+    }
+  }
+
+  /** What the serving thread knows of one volume, or of all. */
+  async describe(volume?: VolumeId): Promise<readonly VolumeFigures[]> {
+    const id = ++this.#descriptions
+    return new Promise(resolve => {
+      this.#described.set(id, resolve)
+      this.#tell({ kind: 'describe', id, volume })
+    })
+  }
+
+  /** Gives a volume back, so that whoever wants it next need not ask. */
+  move(volume: VolumeId): void {
+    this.#tell({ kind: 'move', volume })
+  }
+
+  /** These hold the log back: they are to be written anew at its end. */
+  carry(volumes: readonly VolumeId[]): void {
+    this.#tell({ kind: 'carry', volumes })
+  }
+
+  /** Gives everything back, as this run ends. */
+  async giveBack(): Promise<void> {
+    const gaveBack = new Promise<void>(resolve => (this.#onGaveBack = resolve))
+    this.#tell({ kind: 'giveBack' })
+    await Promise.race([gaveBack, delay(GIVE_BACK_MS)])
+  }
+
+  protected override async _open(): Promise<void> {
+    const { member } = this.#options
+    member.follow({
+      lease: (volume, view) => this.#tell({ kind: 'lease', volume, view }),
+      opened: session => this.#opened(session),
+      ended: () => this.#tell({ kind: 'ended' }),
+      answered: (number, answer) => this.#answered(number, answer),
+      valid: untilMs => this.#noteValid(untilMs),
+      changed: () => this.#tellPeers(),
+      message: (from, channel, bytes) => {
+        if (channel === 'volume') this.#tell({ kind: 'batch', from, bytes })
+        else this.#hearBody(from, bytes)
+      },
+      down: replica => {
+        this.#bodies.peerDown(replica)
+        this.#checkpoints.peerDown(replica)
+      }
+    })
+    const stop = every(SWEEP_MS, () => this.#sweep())
+    await this.own({ close: stop })
+  }
+
+  #opened(session: SessionId): void {
+    this.#tell({ kind: 'opened', session })
+    this.#tellPeers()
+  }
+
+  #noteValid(untilMs: number): void {
+    this.word.validUntilMs = untilMs
+    const isValid = bootMs() < untilMs
+    if (isValid) this.#tell({ kind: 'valid' })
+    this.#wasValid = isValid
+  }
+
+  #hearBody(from: ReplicaId, bytes: Buffer): void {
+    const rest = bytes.subarray(1)
+    if (bytes[0] === BODY) this.#bodies.hear(from, rest)
+    else if (bytes[0] === CHECKPOINT) this.#checkpoints.hear(from, rest)
+  }
+
+  #tellPeers(): void {
+    const { member } = this.#options
+    const { members, copies } = member.council.state
+    const others = [...members.values()].filter(({ role }) => role !== 'witness')
+    const stores = others.filter(({ role }) => role === 'store')
+    this.#tell({
+      kind: 'peers',
+      peers: others.map(({ replica }) => replica).filter(replica => member.isUp(replica)),
+      stores: {
+        stores: stores.map(({ replica }) => replica),
+        alive: stores.filter(({ isAlive }) => isAlive).map(({ replica }) => replica),
+        copies
+      }
+    })
+  }
+
+  #propose(volume: VolumeId, number: number, proposal: VolumeProposal): void {
+    const { council } = this.#options.member
+    this.#proposals.set(council.request(proposedCommand(volume, proposal)), { volume, number })
+  }
+
+  #answered(request: number, answer: CouncilAnswer): void {
+    const proposal = this.#proposals.get(request)
+    this.#proposals.delete(request)
+    if (proposal === undefined) return
+    const isDone = answer.kind === 'done' && answer.refused.length === 0
+    this.#tell({ kind: 'outcome', volume: proposal.volume, proposal: proposal.number, isDone })
+  }
+
+  #load(volume: VolumeId): void {
+    const { keeper, member } = this.#options
+    const { record, promised, pending } = keeper.volumeStateOf(volume)
+    const stored = keeper.store.get(volumeKey(volume))
+    const time = stored === undefined ? 0n : decodeVolume(stored).time
+    const message = {
+      kind: 'fetched',
+      through: record,
+      previous: record,
+      entries: pending.map(replicatedEntry)
+    } as const
+    this.#tell({
+      kind: 'start',
+      volume,
+      start: {
+        point: record,
+        time,
+        promised,
+        pending: pending.length === 0 ? undefined : encodeVolumeBatch([{ volume, message }]),
+        hasBodies: pending.every(logged => this.#hasBodies(blobsOf(logged))),
+        lease: member.council.leaseView(volume)
+      }
+    })
+  }
+
+  #hasBodies(blobs: readonly BlobId[]): boolean {
+    return blobs.every(blob => this.#options.keeper.blobs.has(blob))
+  }
+
+  async #fetchBodies(
+    volume: VolumeId,
+    from: ReplicaId,
+    point: HistoryPoint,
+    blobs: readonly BlobId[]
+  ): Promise<void> {
+    try {
+      const others = [...this.#options.member.council.state.members.keys()]
+      const sources = [from, ...others.filter(replica => replica !== from)]
+      await Promise.all(blobs.map(blob => this.#bodies.fetch(blob, sources)))
+      this.#tell({ kind: 'held', volume, point })
+    } catch (error) {
+      this.#options.logger.warn(`bodies of volume ${volume}: ${String(error)}`)
+    }
+  }
+
+  async #fetchCheckpoint(volume: VolumeId, from: ReplicaId, point: HistoryPoint): Promise<void> {
+    try {
+      const installed = await this.#checkpoints.fetch(from, volume, point)
+      this.#tell({ kind: 'installed', volume, point: installed })
+    } catch (error) {
+      if (!(error instanceof RoostError)) throw error
+      this.#options.logger.warn(`checkpoint of volume ${volume}: ${error.message}`)
+    }
+  }
+
+  /** Volumes that nobody holds are taken, so that all members get them and have enough copies. */
+  #sweep(): void {
+    const { council, self } = this.#options.member
+    if (council.session === 0 || bootMs() >= this.word.validUntilMs) return
+    const { members, leases } = council.state
+    const isAlive = (replica: ReplicaId): boolean => members.get(replica)?.isAlive === true
+    const free: VolumeId[] = []
+    for (const [volume, { dataSet }] of leases) {
+      if (free.length >= SWEEP_MAX) break
+      if (council.holderOf(volume) !== undefined) continue
+      if (dataSet.find(isAlive) === self) free.push(volume)
+    }
+    if (free.length > 0) this.#tell({ kind: 'want', volumes: free })
+  }
+}
+
+function blobsOf({ entry: { change } }: Parameters<typeof replicatedEntry>[0]): BlobId[] {
+  if (change.kind !== 'seal') return []
+  return change.extents.filter((_, i) => !change.riding.includes(i)).map(({ blob }) => blob)
+}
+
+function tagged(tag: number, bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([tag]), bytes])
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer as ArrayBuffer, byteOffset, length)
+}
