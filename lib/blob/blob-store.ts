@@ -83,7 +83,14 @@ export class BlobStore {
     }
   }
 
-  /** Takes back one `stage`: the store names the blob, or nothing is going to. */
+  /** Claims a blob that an ended session staged for an entry that is not applied yet. */
+  claim(blob: BlobId): void {
+    const claim = this.#claims.get(blob) ?? { count: 0, written: Promise.resolve() }
+    claim.count++
+    this.#claims.set(blob, claim)
+  }
+
+  /** Takes back one `stage` or `claim`: the store names the blob, or nothing is going to. */
   unstage(blob: BlobId): void {
     const claim = this.#claims.get(blob)
     if (claim === undefined || --claim.count > 0) return
@@ -128,7 +135,7 @@ export class BlobStore {
   /** Removes what was staged and never named, when nothing is being staged. */
   clearStaged(): void {
     for (const name of this.#disk.list(STAGED_DIRECTORY)) {
-      this.#disk.remove(`${STAGED_DIRECTORY}/${name}`)
+      if (!this.#claims.has(name as BlobId)) this.#disk.remove(`${STAGED_DIRECTORY}/${name}`)
     }
   }
 

@@ -15,8 +15,8 @@ import type { Position, SessionId } from '../ids.ts'
 import type { Disk, DiskFile } from '../io/disk.ts'
 import { assert, present } from '../util/assert.ts'
 import { ByteWriter } from '../util/bytes.ts'
-import { NO_HASH, type Entry } from './entry.ts'
-import { encodeFrame } from './frame.ts'
+import { NO_HASH } from './entry.ts'
+import { encodeFrame, type FrameInput, type FrameItem, type OwnEntry } from './frame.ts'
 import {
   END_MAGIC,
   FRAME_SIZE_MAX,
@@ -27,10 +27,11 @@ import {
   segmentPathOf
 } from './segment.ts'
 
-export interface Appendable {
-  readonly entry: Entry
-  readonly bodies: readonly Uint8Array[]
-}
+export type Appendable = OwnEntry
+
+/** Entries alone make a frame of version 1, items one of version 2. */
+type FrameContents =
+  { readonly entries: readonly Appendable[] } | { readonly items: readonly FrameItem[] }
 
 export class FeedWriter {
   readonly #disk: Disk
@@ -71,24 +72,25 @@ export class FeedWriter {
   }
 
   /**
-   * Appends one frame.
+   * Appends one frame of entries that are history as soon as they are durable.
    *
    * @param durable how far this feed is known to be durable
    * @returns the hash of each entry
    * @throws RoostError DISK_FULL the next segment is not there, and nothing was changed;
    *   FEED_FAILED the disk refused a write, now or earlier
    */
-  append(items: readonly Appendable[], durable: Position): readonly Buffer[] {
-    if (this.#failed !== undefined) throw this.#failed
-    let frame = this.#encode(items, durable)
-    if (frame.bytes.length > this.roomInSegment) {
-      this.#enterSegment(this.nextSegment)
-      frame = this.#encode(items, durable)
-    }
-    this.#write(frame.bytes, this.#end)
-    this.#end = (this.#end + frame.bytes.length) as Position
-    this.#chain = frame.chain
-    return frame.hashes
+  append(entries: readonly Appendable[], durable: Position): readonly Buffer[] {
+    return this.#append({ entries }, durable)
+  }
+
+  /**
+   * Appends one frame of what a replica of a cluster writes.
+   *
+   * @returns the hash of each entry that is made here
+   * @throws as `append`
+   */
+  appendItems(items: readonly FrameItem[], durable: Position): readonly Buffer[] {
+    return this.#append({ items }, durable)
   }
 
   close(): void {
@@ -96,14 +98,28 @@ export class FeedWriter {
     this.#file = undefined
   }
 
-  #encode(items: readonly Appendable[], durable: Position): ReturnType<typeof encodeFrame> {
-    const frame = encodeFrame(this.#out, {
+  #append(contents: FrameContents, durable: Position): readonly Buffer[] {
+    if (this.#failed !== undefined) throw this.#failed
+    let frame = this.#encode(contents, durable)
+    if (frame.bytes.length > this.roomInSegment) {
+      this.#enterSegment(this.nextSegment)
+      frame = this.#encode(contents, durable)
+    }
+    this.#write(frame.bytes, this.#end)
+    this.#end = (this.#end + frame.bytes.length) as Position
+    this.#chain = frame.chain
+    return frame.hashes
+  }
+
+  #encode(contents: FrameContents, durable: Position): ReturnType<typeof encodeFrame> {
+    const input: FrameInput = {
       session: this.#session,
       position: this.#end,
       durable,
       chainBefore: this.#chain,
-      entries: items
-    })
+      ...contents
+    }
+    const frame = encodeFrame(this.#out, input)
     assert(frame.bytes.length <= FRAME_SIZE_MAX, `frame of ${frame.bytes.length} bytes`)
     return frame
   }

@@ -54,7 +54,8 @@ export async function repairAtRest(
   }
   const { repaired, left } = await repairStore(disk, openStore)
   // A start and an end: what only the old log said is dropped, and garbage with it.
-  const keeper = await Keeper.open({ disk, openStore })
+  // Of a member of a cluster it leaves what is pending where it is, in the old log.
+  const keeper = await Keeper.open({ disk, openStore, isReplicated: true })
   await keeper.close()
   return onStore(openStore, async store => {
     const view = new RecoveredView(disk, store)

@@ -31,6 +31,8 @@ export class ApplyLoop {
   readonly #logger: Logger
   readonly #onApplied: (position: Position) => void
   readonly #stop = new AbortController()
+  /** Ends the waiting for more to gather. */
+  #nap = new AbortController()
   #news: (() => void) | undefined
   #running: Promise<void> | undefined
   #failure: string | undefined
@@ -57,6 +59,11 @@ export class ApplyLoop {
   }
 
   start(): void {
+    this.#keeper.onWork = () => {
+      this.noteNews()
+      // Somebody who waits does not want to wait for more to gather.
+      if (this.#keeper.isWanted) this.#nap.abort()
+    }
     this.#running = this.#run()
   }
 
@@ -71,7 +78,7 @@ export class ApplyLoop {
    * Not while the store cannot come nearer: on a full disk, deleting has to go on.
    */
   async untilNear(position: Position): Promise<void> {
-    const isFar = (): boolean => position - this.#keeper.applied > this.#tuning.checkpointBytes
+    const isFar = (): boolean => position - this.#keeper.read > this.#tuning.checkpointBytes
     const isMoving = (): boolean =>
       this.#failure === undefined && this.#progress.state === 'running'
     while (isFar() && isMoving() && !this.#isStopping()) await delay(LOOK_MS, this.#stop.signal)
@@ -85,6 +92,7 @@ export class ApplyLoop {
   /** Ends, with everything durable applied and synced where that is possible. */
   async stop(): Promise<void> {
     this.#stop.abort()
+    this.#nap.abort()
     this.#news?.()
     await this.#running
     if (await this.#applyAll()) await this.#clear()
@@ -102,16 +110,16 @@ export class ApplyLoop {
 
   /** Space that was freed is there only after a checkpoint, so a full disk does not wait long. */
   #isCheckpointDue(): boolean {
-    const { applied, checkpointed, garbage } = this.#keeper
-    if (applied - checkpointed >= this.#tuning.checkpointBytes) return true
+    const { clearableBytes, garbage } = this.#keeper
+    if (clearableBytes >= this.#tuning.checkpointBytes) return true
     if (garbage >= CHECKPOINT_GARBAGE) return true
     return garbage > 0 && this.#disk.space().freeBytes < SCARCE_BYTES
   }
 
   /** Whether a checkpoint would free what nobody would otherwise ask for soon. */
   #isWorthClearing(): boolean {
-    const { applied, checkpointed, garbage } = this.#keeper
-    return garbage > 0 || applied - checkpointed >= SEGMENT_SIZE
+    const { clearableBytes, garbage } = this.#keeper
+    return garbage > 0 || clearableBytes >= SEGMENT_SIZE
   }
 
   #isStopping(): boolean {
@@ -119,7 +127,7 @@ export class ApplyLoop {
   }
 
   #hasWork(): boolean {
-    return this.#progress.durable > this.#keeper.applied
+    return this.#keeper.hasWork(this.#progress.durable)
   }
 
   /** @returns false when nothing came for long, and what came before waits to be cleared */
@@ -138,9 +146,10 @@ export class ApplyLoop {
   async #gather(): Promise<void> {
     const { gatherMs, gatherBytes } = this.#tuning
     for (let waited = 0; waited < gatherMs; waited += LOOK_MS) {
-      if (this.#progress.durable - this.#keeper.applied >= gatherBytes) return
-      if (this.#isStopping()) return
-      await delay(Math.min(LOOK_MS, gatherMs), this.#stop.signal)
+      if (this.#progress.durable - this.#keeper.read >= gatherBytes) return
+      if (this.#isStopping() || this.#keeper.isWanted) return
+      this.#nap = new AbortController()
+      await delay(Math.min(LOOK_MS, gatherMs), this.#nap.signal)
     }
   }
 

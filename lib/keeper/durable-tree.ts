@@ -11,7 +11,7 @@
 
 import type { Extent } from '../feed/entry.ts'
 import { RoostError } from '../errors.ts'
-import type { BlobId, Ino, VolumeId } from '../ids.ts'
+import type { BlobId, Epoch, Ino, VolumeId } from '../ids.ts'
 import * as keys from '../store/keys.ts'
 import * as records from '../store/records.ts'
 import type { Store } from '../store/store.ts'
@@ -77,6 +77,14 @@ export class DurableTree implements Tree {
 
   putVolume(record: VolumeRecord): void {
     this.#changedVolumes.add(record)
+  }
+
+  /** Nothing of the volume's earlier epochs is accepted any more. A promise never goes back. */
+  putPromise(volume: VolumeId, epoch: Epoch): void {
+    const key = keys.promiseKey(volume)
+    const before = this.#keys.get(key) ?? this.#store.get(key)
+    if (before !== undefined && records.decodeCount(before) >= epoch) return
+    this.#keys.set(key, records.encodeCount(epoch))
   }
 
   hasInode(ino: Ino): boolean {

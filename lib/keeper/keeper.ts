@@ -5,31 +5,43 @@
  * batches, and answers what the serving side does not have in memory. The serving side keeps in
  * memory whatever is not applied yet, so an answer from here is never newer or older than that.
  *
+ * In a cluster an entry of the log is history only when it is committed. The rest waits, and the log
+ * is kept from there on; only where nobody replicates is every durable entry applied as it is read.
+ *
  * When the disk is full a batch fails as a whole; the store is then opened anew and the same
  * batch tried again later. Nothing is lost, because the log keeps it.
  */
 
 import { BlobStore } from '../blob/blob-store.ts'
 import { FeedReader } from '../feed/feed-reader.ts'
-import { feedDirectoryOf, SEGMENT_SIZE, segmentOf, segmentPathOf } from '../feed/segment.ts'
+import { feedDirectoryOf, firstFrameOf, SEGMENT_SIZE, segmentOf } from '../feed/segment.ts'
 import { segmentsOf } from '../feed/feed-scan.ts'
 import { RoostError } from '../errors.ts'
-import type { Ino, Position, SessionId } from '../ids.ts'
+import type { HistoryPoint } from '../council/lease-record.ts'
+import type { Index, Ino, Position, SessionId, VolumeId } from '../ids.ts'
 import type { Disk } from '../io/disk.ts'
 import { Containers } from '../store/containers.ts'
 import * as keys from '../store/keys.ts'
-import { decodeCount, encodeCount, encodeMark, type FeedMark } from '../store/records.ts'
+import * as records from '../store/records.ts'
+import type { FeedMark } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import { applyEntry } from '../tree/apply.ts'
+import { present } from '../util/assert.ts'
 import { writeBatch, type KeeperFiles } from './batch-writer.ts'
+import { CommitFollower, type OnCarryNeeded } from './commit-follower.ts'
 import { DurableTree } from './durable-tree.ts'
+import { removeGarbage } from './garbage.ts'
+import { headsIn, type VolumeHead } from './heads.ts'
 import { LiveView } from './live-view.ts'
+import { PendingClaims } from './pending-claims.ts'
+import type { KeeperTask } from './pending-log.ts'
 import * as recovery from './recovery.ts'
+import { SegmentMaker } from './segment-maker.ts'
+import { runInstall, runTask, type InstallCheckpoint } from './task-batch.ts'
+import { recordIn, volumeStateIn, type VolumeState } from './volume-state.ts'
 
 /** Bytes of log applied in one write to the store. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024
-/** Bytes of zeros written at once when a segment is prepared. */
-const FILL_BYTES = 1024 * 1024
 /** Below this the store is not opened anew: it could fail, and then nothing could be read. */
 const REOPEN_BYTES_MIN = 24 * 1024 * 1024
 /** Keys of files to be deleted that are handled at once. */
@@ -41,6 +53,10 @@ export interface KeeperOptions {
   readonly disk: Disk
   /** Opens the store; called again when it has refused a write. */
   readonly openStore: () => Promise<Store>
+  /** Of a replica of a cluster: what is appended to the log waits until it is committed. */
+  readonly isReplicated?: boolean
+  readonly installCheckpoint?: InstallCheckpoint
+  readonly onCarryNeeded?: OnCarryNeeded
 }
 
 export class Keeper {
@@ -56,7 +72,13 @@ export class Keeper {
   /** Set between a refused write and the next try. */
   #broken = false
   #reopening: Promise<void> | undefined
-  readonly #preparing = new Map<number, Promise<void>>()
+  readonly #segments: SegmentMaker
+  /** Of a replica of a cluster. */
+  readonly #follower: CommitFollower | undefined
+  readonly #claims: PendingClaims
+  readonly #installCheckpoint: InstallCheckpoint | undefined
+  #hasOldFeeds = false
+  #onWork: () => void = () => undefined
   /** A checkpoint, a batch and the reopening of the store exclude each other. */
   #busy: Promise<unknown> = Promise.resolve()
   #garbage = 0
@@ -68,7 +90,8 @@ export class Keeper {
     options: KeeperOptions,
     files: KeeperFiles,
     start: FeedMark,
-    recovered: recovery.RecoveryReport
+    { report, log }: recovery.Recovery,
+    claims: PendingClaims
   ) {
     this.#disk = options.disk
     this.#openStore = options.openStore
@@ -78,13 +101,23 @@ export class Keeper {
     this.#tree = new DurableTree(files.store)
     this.#applied = this.#checkpoint = start
     this.#reader = new FeedReader(options.disk, start.session, start.position, start.chain)
-    this.recovered = recovered
+    this.recovered = report
+    this.#segments = new SegmentMaker(options.disk, start.session)
+    this.#installCheckpoint = options.installCheckpoint
+    this.#claims = claims
+    if (options.isReplicated === true) {
+      log.follow(volume => recordIn(this.#store, volume))
+      this.#follower = new CommitFollower(log, start, options.onCarryNeeded ?? (() => undefined))
+    }
   }
 
   /**
    * Recovers what earlier sessions left and begins a new one.
    *
-   * @throws RoostError FEED_DAMAGED, STORE_FAILED
+   * What is pending stays in the old feeds until the new one has it, see `recovered.pending`.
+   *
+   * @throws RoostError FEED_DAMAGED, STORE_FAILED; DATA_UNUSABLE where something is pending, and
+   *   the replica is in no cluster
    */
   static async open(options: KeeperOptions): Promise<Keeper> {
     const store = await options.openStore()
@@ -98,21 +131,25 @@ export class Keeper {
 
   static async #start(options: KeeperOptions, store: Store): Promise<Keeper> {
     const { disk } = options
-    const session = await nextSession(disk, store)
+    const session = await recovery.nextSession(disk, store)
     const blobs = new BlobStore(disk)
     const files = { store, blobs, containers: new Containers(disk) }
     files.blobs.prepare()
     files.containers.prepare()
-    const recovered = await recovery.recover(disk, files)
+    const recovered = await recovery.recover(disk, files, options.installCheckpoint)
+    const { pending } = recovered.report
+    if (pending.length > 0 && options.isReplicated !== true) {
+      const what = `${pending.length} volumes have changes that wait for other replicas`
+      throw new RoostError('DATA_UNUSABLE', `${what}: this store has to be mounted as a member`)
+    }
+    const claims = new PendingClaims(blobs, pending)
     files.blobs.clearStaged()
     const start = recovery.feedStart(session)
-    const keeper = new Keeper(options, files, start, recovered)
+    const keeper = new Keeper(options, files, start, recovered, claims)
     disk.makeDirectory(feedDirectoryOf(session))
+    keeper.#hasOldFeeds = recovery.sessionsOf(disk).some(old => old < session)
     // Syncs everything, so the directories made here are durable before anything relies on them.
     await keeper.#writeCheckpoint(start)
-    for (const old of recovery.sessionsOf(disk)) {
-      if (old < session) recovery.removeFeed(disk, old)
-    }
     await keeper.prepareSegment(0)
     return keeper
   }
@@ -121,13 +158,45 @@ export class Keeper {
     return this.#applied.session
   }
 
-  /** Entries before this position of the session's feed are in store and files. */
+  /**
+   * Entries before this position of the session's feed are in store and files, or will never be.
+   *
+   * One that is pending counts where it was first appended in this session.
+   */
   get applied(): Position {
-    return this.#applied.position
+    return this.#follower?.applied ?? this.#applied.position
+  }
+
+  /** How far the log was read. In no cluster everything read is applied. */
+  get read(): Position {
+    return this.#follower === undefined ? this.#applied.position : this.#reader.position
   }
 
   get checkpointed(): Position {
-    return this.#checkpoint.position
+    const { session, position } = this.#checkpoint
+    return session === this.session ? position : firstFrameOf(0)
+  }
+
+  /** Bytes of log that a checkpoint would let go; Infinity for whole feeds of ended sessions. */
+  get clearableBytes(): number {
+    const lowest = this.#lowest
+    if (lowest.session !== this.#checkpoint.session) return Infinity
+    return lowest.position - this.#checkpoint.position
+  }
+
+  /** Whether there is something to apply, the log being durable through `durable`. */
+  hasWork(durable: Position): boolean {
+    return durable > this.read || this.#follower?.hasTasks === true
+  }
+
+  /** Whether somebody waits for what there is to apply. */
+  get isWanted(): boolean {
+    return this.#follower?.isWanted === true
+  }
+
+  /** `listener` is told when there is more to do, or somebody begins to wait for it. */
+  set onWork(listener: () => void) {
+    this.#onWork = listener
   }
 
   get store(): Store {
@@ -144,6 +213,44 @@ export class Keeper {
     const [from, to] = keys.ORPHAN_RANGE
     const found = await this.#store.range(from, to, Infinity)
     return found.map(([key]) => keys.inoOfKey(key))
+  }
+
+  /** Where each volume stands in the store. */
+  heads(): Promise<VolumeHead[]> {
+    return headsIn(this.#store)
+  }
+
+  /** As the start has found it; not to be asked after the session has appended anything. */
+  volumeStateOf(volume: VolumeId): VolumeState {
+    return volumeStateIn(this.#store, volume, this.#follower?.pendingOf(volume) ?? [])
+  }
+
+  /** The last entry of a volume that the store has; not while it is `reopening`. */
+  appliedIndexOf(volume: VolumeId): Index {
+    return recordIn(this.#store, volume).index
+  }
+
+  /** The volume is acknowledged through `point`, so that it may be applied when it is durable. */
+  noteCommitted(volume: VolumeId, point: HistoryPoint): void {
+    const { epoch, index, hash } = point
+    const follower = present(this.#follower, 'cluster')
+    follower.note(volume, { epoch, index, hash: Buffer.from(hash, 'hex') })
+    if (follower.hasTasks) this.#onWork()
+  }
+
+  /**
+   * Resolves when the store has a volume through `index`, which has to be noted as committed; soon
+   * after the entries are durable here.
+   *
+   * @throws RoostError STORE_FAILED when the keeper is closed before
+   */
+  async applyThrough(volume: VolumeId, index: Index): Promise<void> {
+    const follower = present(this.#follower, 'cluster')
+    if (this.#reopening !== undefined) await this.#reopening.catch(() => undefined)
+    if (recordIn(this.#store, volume).index >= index) return
+    const applied = follower.untilApplied(volume, index)
+    this.#onWork()
+    return applied
   }
 
   /** Files that wait for the next checkpoint to be deleted. */
@@ -204,32 +311,7 @@ export class Keeper {
    * @throws what the disk throws; a later call tries again
    */
   prepareSegment(segment: number): Promise<void> {
-    // Two that fill the same file would write zeros over what the first one's user has written.
-    let preparing = this.#preparing.get(segment)
-    if (preparing === undefined) {
-      preparing = this.#prepareSegment(segment).finally(() => this.#preparing.delete(segment))
-      this.#preparing.set(segment, preparing)
-    }
-    return preparing
-  }
-
-  async #prepareSegment(segment: number): Promise<void> {
-    const path = segmentPathOf(this.session, segment)
-    if (this.#disk.exists(path)) return
-    const temporary = `${path}.new`
-    const file = this.#disk.open(temporary, 'create')
-    try {
-      const zeros = Buffer.alloc(FILL_BYTES)
-      for (let at = 0; at < SEGMENT_SIZE; at += FILL_BYTES) file.write(zeros, at)
-      await file.sync()
-    } catch (error) {
-      file.close()
-      this.#disk.remove(temporary)
-      throw error
-    }
-    file.close()
-    this.#disk.rename(temporary, path)
-    await this.#disk.syncDirectory(feedDirectoryOf(this.session))
+    return this.#segments.prepare(segment)
   }
 
   /** Bytes of the log that are on disk. */
@@ -244,6 +326,7 @@ export class Keeper {
 
   async close(): Promise<void> {
     await this.#busy.catch(() => undefined)
+    this.#follower?.close()
     await this.#loseViews(() => 'the daemon ends')
     this.#reader.close()
     this.containers.close()
@@ -251,6 +334,7 @@ export class Keeper {
   }
 
   async #applyBatch(durable: Position): Promise<boolean> {
+    if (this.#follower !== undefined) return this.#applyCommitted(this.#follower, durable)
     let bytes = 0
     while (bytes < BATCH_BYTES_MAX) {
       const frame = this.#reader.nextBelow(durable)
@@ -269,6 +353,51 @@ export class Keeper {
     return this.#reader.position >= durable
   }
 
+  async #applyCommitted(follower: CommitFollower, durable: Position): Promise<boolean> {
+    // What a refused write has left comes first; reading on meanwhile would fill the memory.
+    let bytes = follower.hasTasks ? BATCH_BYTES_MAX : 0
+    while (bytes < BATCH_BYTES_MAX) {
+      const frame = this.#reader.nextBelow(durable)
+      if (frame === undefined) break
+      follower.take(frame)
+      bytes += frame.length
+    }
+    follower.keepCopies()
+    const { position, chain } = this.#reader
+    const mark = { session: this.session, position, chain }
+    while (follower.hasTasks) {
+      const tasks = follower.nextTasks(BATCH_BYTES_MAX)
+      await this.#runTasks(tasks, mark)
+      follower.done(tasks.length)
+      this.#claims.release(tasks)
+      follower.answer(volume => recordIn(this.#store, volume).index)
+    }
+    follower.settle(mark)
+    this.#applied = mark
+    return position >= durable
+  }
+
+  async #runTasks(tasks: readonly KeeperTask[], mark: FeedMark): Promise<void> {
+    for (const task of tasks) {
+      if (task.kind === 'install') {
+        await runInstall(this.#disk, this.#files(), task, this.#installCheckpoint)
+        this.#tree = new DurableTree(this.#store)
+        // What it took away is deleted like all else.
+        this.#garbage++
+        return
+      }
+      runTask(this.#tree, task)
+    }
+    const changes = this.#tree.takeChanges()
+    await writeBatch(this.#files(), changes, mark)
+    this.#garbage += keys.garbageIn(changes.keys)
+  }
+
+  /** Where reading would have to begin after a crash. */
+  get #lowest(): FeedMark {
+    return this.#follower?.lowest ?? this.#applied
+  }
+
   async #writeCheckpoint(mark: FeedMark): Promise<void> {
     while ((await this.#writeOneCheckpoint(mark)) >= GARBAGE_MAX) {
       // There was more to be deleted than is handled at once.
@@ -282,19 +411,26 @@ export class Keeper {
       if (!isUsed) return 'nobody asked for a while'
       return this.#disk.space().freeBytes < VIEW_BYTES_MIN ? 'the disk is nearly full' : undefined
     })
-    const garbage = this.#views.size > 0 ? [] : await this.#removeGarbage()
+    const garbage = this.#views.size > 0 ? [] : await removeGarbage(this.#files(), GARBAGE_MAX)
     await this.#disk.syncAll()
-    const bytes = encodeMark(mark)
+    const lowest = this.#lowest
     await this.#store.write([
       ...garbage.map(key => [key, undefined] as const),
-      [keys.markKey('applied'), bytes],
-      [keys.markKey('checkpoint'), bytes]
+      [keys.markKey('applied'), records.encodeMark(mark)],
+      [keys.markKey('checkpoint'), records.encodeMark(lowest)]
     ])
-    this.#checkpoint = mark
-    if (![...this.#views.keys()].some(({ holdsLog }) => holdsLog)) {
-      recovery.removeSegmentsBefore(this.#disk, mark.session, segmentOf(mark.position))
-    }
+    this.#checkpoint = lowest
+    if (![...this.#views.keys()].some(({ holdsLog }) => holdsLog)) this.#removeLogBefore(lowest)
     return garbage.length
+  }
+
+  #removeLogBefore({ session, position }: FeedMark): void {
+    recovery.removeSegmentsBefore(this.#disk, session, segmentOf(position))
+    if (!this.#hasOldFeeds) return
+    for (const old of recovery.sessionsOf(this.#disk)) {
+      if (old < session) recovery.removeFeed(this.#disk, old)
+    }
+    this.#hasOldFeeds = session < this.session
   }
 
   async #loseViews(reasonOf: (isUsed: boolean) => string | undefined): Promise<void> {
@@ -302,17 +438,6 @@ export class Keeper {
       const reason = reasonOf(isUsed())
       if (reason !== undefined) await view.lose(reason)
     }
-  }
-
-  /** Deletes files that nothing names any more. @returns the keys that can go when synced */
-  async #removeGarbage(): Promise<string[]> {
-    const blobs = (await this.#store.range(...keys.BLOB_GARBAGE_RANGE, GARBAGE_MAX))
-      .map(([key]) => key)
-      .filter(key => !this.blobs.isStaged(keys.blobOfKey(key)))
-    for (const key of blobs) this.blobs.remove(keys.blobOfKey(key))
-    const containers = await this.#store.range(...keys.CONTAINER_GARBAGE_RANGE, GARBAGE_MAX)
-    for (const [key] of containers) this.containers.remove(keys.inoOfKey(key))
-    return [...blobs, ...containers.map(([key]) => key)]
   }
 
   /** Runs a task that writes to the store, which is opened anew if it refused the last write. */
@@ -337,10 +462,12 @@ export class Keeper {
     await this.#store.close()
     this.#store = await this.#openStore()
     this.#tree = new DurableTree(this.#store)
-    this.#applied = recovery.readMark(this.#store, 'applied')
-    this.#reader.close()
-    const { session, position, chain } = this.#applied
-    this.#reader = new FeedReader(this.#disk, session, position, chain)
+    if (this.#follower === undefined) {
+      this.#applied = recovery.readMark(this.#store, 'applied')
+      this.#reader.close()
+      const { session, position, chain } = this.#applied
+      this.#reader = new FeedReader(this.#disk, session, position, chain)
+    }
     this.#broken = false
   }
 
@@ -353,14 +480,4 @@ export class Keeper {
     this.#busy = run.catch(() => undefined)
     return run
   }
-}
-
-/** Numbers the new session, durably, before anything is done in its name. */
-async function nextSession(disk: Disk, store: Store): Promise<SessionId> {
-  const stored = store.get(keys.markKey('session'))
-  const last = stored === undefined ? 0 : decodeCount(stored)
-  const newest = recovery.sessionsOf(disk).at(-1) ?? 0
-  const session = Math.max(last, newest) + 1
-  await store.write([[keys.markKey('session'), encodeCount(session)]])
-  return session as SessionId
 }

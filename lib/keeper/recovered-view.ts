@@ -37,8 +37,9 @@ export class RecoveredView implements TreeView {
     const containers = new Containers(overlayDisk)
     const files = { store: overlayStore, blobs: new BlobStore(overlayDisk), containers }
     // Damage to the store shows as anything at all here, and this copy of it is thrown away.
-    const outcome = await recover(overlayDisk, files).catch((error: unknown) =>
-      error instanceof Error ? error : new Error(String(error))
+    const outcome = await recover(overlayDisk, files).then(
+      ({ report }) => report,
+      (error: unknown) => (error instanceof Error ? error : new Error(String(error)))
     )
     containers.close()
     return new RecoveredView(overlayDisk, overlayStore, outcome)
@@ -89,4 +90,9 @@ export class RecoveredView implements TreeView {
   }
 }
 
-const NOTHING_DONE: RecoveryReport = { entriesApplied: 0, tornTails: [] }
+const NOTHING_DONE: RecoveryReport = {
+  entriesApplied: 0,
+  tornTails: [],
+  strays: [],
+  pending: []
+}

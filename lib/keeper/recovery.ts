@@ -5,21 +5,28 @@
  * the store already has is redone for its files, the rest is applied. A torn tail is cut, which
  * nobody was promised; damage to what was durable ends the start. Then everything is synced and a
  * checkpoint lets the old feeds go, so that the new session begins with a feed of its own.
+ *
+ * Of a replica of a cluster only what is committed is applied. What is left then stays in the old
+ * feeds, which go when the new session's feed has it as well, or when it is decided.
  */
 
 import { feedDirectoryOf, FEEDS_DIRECTORY, firstFrameOf, segmentPathOf } from '../feed/segment.ts'
 import { scanFeed, segmentsOf, type FeedTail } from '../feed/feed-scan.ts'
 import type { Frame } from '../feed/frame.ts'
 import { NO_HASH } from '../feed/entry.ts'
-import type { Position, SessionId } from '../ids.ts'
+import type { Position, SessionId, VolumeId } from '../ids.ts'
 import type { Disk } from '../io/disk.ts'
 import { markKey } from '../store/keys.ts'
-import { decodeMark, type FeedMark } from '../store/records.ts'
+import { decodeCount, decodeMark, encodeCount, type FeedMark } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import { applyEntry } from '../tree/apply.ts'
 import { writeBatch, type KeeperFiles } from './batch-writer.ts'
 import { DurableTree } from './durable-tree.ts'
+import { KnownEntries } from './known-entries.ts'
+import { PendingLog, type KeeperTask, type PendingEntries } from './pending-log.ts'
+import type { LogPoint } from './pending-volume.ts'
 import { Redo } from './redo.ts'
+import { runInstall, runTask, sizeOf, type InstallCheckpoint } from './task-batch.ts'
 
 /** Bytes of log applied in one write to the store. */
 const BATCH_BYTES = 4 * 1024 * 1024
@@ -29,6 +36,16 @@ export interface RecoveryReport {
   readonly entriesApplied: number
   /** One sentence for each feed whose end was torn. */
   readonly tornTails: readonly string[]
+  /** What is in no history although it was read, a sentence for each volume. */
+  readonly strays: readonly string[]
+  /** What is not committed, and may still be: it has to be appended to the new session's feed. */
+  readonly pending: readonly PendingEntries[]
+}
+
+export interface Recovery {
+  readonly report: RecoveryReport
+  /** Goes on with the new session's feed. */
+  readonly log: PendingLog
 }
 
 /** Where a feed begins. */
@@ -51,18 +68,30 @@ export function sessionsOf(disk: Disk): SessionId[] {
     .sort((a, b) => a - b)
 }
 
+/** Numbers the new session, durably, before anything is done in its name. */
+export async function nextSession(disk: Disk, store: Store): Promise<SessionId> {
+  const stored = store.get(markKey('session'))
+  const last = stored === undefined ? 0 : decodeCount(stored)
+  const newest = sessionsOf(disk).at(-1) ?? 0
+  const session = Math.max(last, newest) + 1
+  await store.write([[markKey('session'), encodeCount(session)]])
+  return session as SessionId
+}
+
 /**
  * Brings store and files to the end of history.
  *
  * @throws RoostError FEED_DAMAGED, STORE_FAILED; the data directory is then as it was, or further
  *   along the same way
  */
-export async function recover(disk: Disk, files: KeeperFiles): Promise<RecoveryReport> {
+export async function recover(
+  disk: Disk,
+  files: KeeperFiles,
+  installCheckpoint?: InstallCheckpoint
+): Promise<Recovery> {
   const checkpoint = readMark(files.store, 'checkpoint')
   const applied = readMark(files.store, 'applied')
-  const tree = new DurableTree(files.store)
-  const redo = new Redo(tree, files)
-  const replay = new Replay(tree, redo, files, applied)
+  const replay = new Replay(disk, files, applied, installCheckpoint)
   const tornTails: string[] = []
   for (const session of sessionsOf(disk)) {
     if (session < checkpoint.session) continue
@@ -75,8 +104,9 @@ export async function recover(disk: Disk, files: KeeperFiles): Promise<RecoveryR
       tornTails.push(`feed ${session} was cut at ${position}: ${reason}`)
     }
   }
-  await replay.finish()
-  return { entriesApplied: replay.entriesApplied, tornTails }
+  const strays = await replay.finish()
+  const { entriesApplied, log } = replay
+  return { report: { entriesApplied, tornTails, strays, pending: log.pending }, log }
 }
 
 /**
@@ -96,38 +126,56 @@ async function syncFeed(disk: Disk, session: SessionId): Promise<void> {
 }
 
 class Replay {
-  readonly #tree: DurableTree
-  readonly #redo: Redo
+  readonly #disk: Disk
   readonly #files: KeeperFiles
   readonly #applied: FeedMark
-  #redoing = true
+  readonly #installCheckpoint: InstallCheckpoint | undefined
+  readonly #known = new KnownEntries()
+  readonly log: PendingLog
+  readonly #redo: Redo
+  #tree: DurableTree
   #unwritten = 0
   #mark: FeedMark
   entriesApplied = 0
 
-  constructor(tree: DurableTree, redo: Redo, files: KeeperFiles, applied: FeedMark) {
-    this.#tree = tree
-    this.#redo = redo
+  constructor(
+    disk: Disk,
+    files: KeeperFiles,
+    applied: FeedMark,
+    installCheckpoint: InstallCheckpoint | undefined
+  ) {
+    this.#disk = disk
     this.#files = files
     this.#applied = applied
+    this.#installCheckpoint = installCheckpoint
     this.#mark = applied
+    this.#tree = new DurableTree(files.store)
+    this.#redo = new Redo(() => this.#tree, files)
+    const baseOf = (volume: VolumeId): LogPoint => ({ ...this.#tree.volume(volume) })
+    this.log = new PendingLog(baseOf, logged => {
+      this.#known.note(logged)
+    })
   }
 
   async run(session: SessionId, frames: Generator<Frame, FeedTail>): Promise<FeedTail> {
     for (;;) {
       const next = frames.next()
       if (next.done === true) return next.value
-      this.#take(session, next.value)
+      if (next.value.isReplicated) await this.#takeItems(session, next.value)
+      else this.#takeEntries(session, next.value)
       if (this.#unwritten >= BATCH_BYTES) await this.#write()
     }
   }
 
-  async finish(): Promise<void> {
-    if (this.#redoing) this.#redo.finish()
+  /** @returns what was read and is in no history */
+  async finish(): Promise<string[]> {
+    for (const volume of this.#known.volumes) this.#redoVolume(volume)
+    this.#redo.finish()
     if (this.#unwritten > 0) await this.#write()
+    return this.log.endReplay()
   }
 
-  #take(session: SessionId, frame: Frame): void {
+  #takeEntries(session: SessionId, frame: Frame): void {
     const { session: appliedSession, position } = this.#applied
     const known =
       session < appliedSession || (session === appliedSession && frame.position < position)
@@ -136,22 +184,61 @@ class Replay {
       return
     }
     // The store's own state ends the redoing: from here on the tree moves.
-    if (this.#redoing) this.#redo.finish()
-    this.#redoing = false
-    for (const logged of frame.entries) applyEntry(this.#tree, logged)
+    this.#redo.finish()
+    for (const logged of frame.entries) {
+      applyEntry(this.#tree, logged)
+      this.log.pass(logged)
+    }
     this.entriesApplied += frame.entries.length
     this.#unwritten += frame.length
-    this.#mark = {
-      session,
-      position: (frame.position + frame.length) as Position,
-      chain: frame.chain
+    this.#mark = endOf(session, frame)
+  }
+
+  async #takeItems(session: SessionId, frame: Frame): Promise<void> {
+    const { position, chainBefore: chain } = frame
+    const place = { mark: { session, position, chain }, since: firstFrameOf(0) }
+    for (const item of frame.items) {
+      for (const task of this.log.take(item, place)) await this.#run(task)
     }
+    // So that a promise alone is written as well.
+    this.#unwritten++
+    this.#mark = endOf(session, frame)
+  }
+
+  async #run(task: KeeperTask): Promise<void> {
+    if (task.kind === 'install') {
+      this.#redoVolume(task.volume)
+      await this.#write()
+      await runInstall(this.#disk, this.#files, task, this.#installCheckpoint)
+      this.#tree = new DurableTree(this.#files.store)
+      return
+    }
+    if (task.kind === 'apply') {
+      this.#redoVolume(task.logged.entry.volume)
+      this.entriesApplied++
+      this.#unwritten += sizeOf(task.logged)
+    }
+    runTask(this.#tree, task)
+    if (this.#unwritten >= BATCH_BYTES) await this.#write()
+  }
+
+  /** Before anything moves in a volume, its files get what the store says that they have. */
+  #redoVolume(volume: VolumeId): void {
+    if (this.#known.has(volume)) {
+      const row = this.#known.takeRow(volume, this.#tree.volume(volume))
+      for (const logged of row) this.#redo.redo(logged)
+    }
+    this.#redo.finish()
   }
 
   async #write(): Promise<void> {
     await writeBatch(this.#files, this.#tree.takeChanges(), this.#mark)
     this.#unwritten = 0
   }
+}
+
+function endOf(session: SessionId, { position, length, chain }: Frame): FeedMark {
+  return { session, position: (position + length) as Position, chain }
 }
 
 /** Removes a feed that a checkpoint has made superfluous. */

@@ -12,13 +12,13 @@ import type { DurableTree } from './durable-tree.ts'
 import type { KeeperFiles } from './batch-writer.ts'
 
 export class Redo {
-  readonly #tree: DurableTree
+  readonly #treeNow: () => DurableTree
   readonly #files: KeeperFiles
   readonly #touched = new Set<Ino>()
 
-  /** @param tree where the store stands; nothing is applied to it here */
-  constructor(tree: DurableTree, files: KeeperFiles) {
-    this.#tree = tree
+  /** @param treeNow where the store stands in what is redone; nothing is applied to it here */
+  constructor(treeNow: () => DurableTree, files: KeeperFiles) {
+    this.#treeNow = treeNow
     this.#files = files
   }
 
@@ -35,11 +35,16 @@ export class Redo {
     }
   }
 
-  /** Cuts what was touched to the size that history gives it. */
+  /** Cuts what was touched to the size that history gives it, before the tree moves there. */
   finish(): void {
     for (const ino of this.#touched) {
       this.#files.containers.truncate(ino, this.#tree.inode(ino).size)
     }
+    this.#touched.clear()
+  }
+
+  get #tree(): DurableTree {
+    return this.#treeNow()
   }
 
   #redoSeal(change: Change & { kind: 'seal' }, bodies: readonly Buffer[]): void {

@@ -6,7 +6,7 @@
  *     o ino cookie       the same, in listing order      z ino    orphan
  *     x ino window       extents          b hash         number of references to a blob
  *     v volume           volume record    g b hash, g c ino       files to be deleted
- *     m word             marks
+ *     m word             marks            p volume    epoch that is promised
  */
 
 import type { BlobId, Index, Ino, VolumeId } from '../ids.ts'
@@ -60,6 +60,12 @@ export function blobKey(blob: BlobId): string {
 
 export function volumeKey(volume: VolumeId): string {
   return 'v' + number(volume)
+}
+
+export const VOLUME_RANGE: readonly [string, string] = ['v', 'w']
+
+export function promiseKey(volume: VolumeId): string {
+  return 'p' + number(volume)
 }
 
 export function blobGarbageKey(blob: BlobId): string {
