@@ -17,6 +17,7 @@ import { Channels } from './channels.ts'
 import type { LinkWord } from './channels.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Hello } from './hello.ts'
+import { JOIN_MS } from './join-cluster.ts'
 import { secureStream } from './secure-stream.ts'
 import type { KeyPair, SecureStream } from './secure-stream.ts'
 import type { PeerChannel } from './send-queue.ts'
@@ -74,6 +75,8 @@ export class Connection {
   readonly #heartbeat: Heartbeat
   #channels: Channels | undefined
   #purpose: Purpose
+  /** A stranger has asked to join. */
+  #hasAsked = false
   #hasSaidHello = false
   #hasHeardHello = false
   /** We welcomed the other side, and it us. */
@@ -222,7 +225,7 @@ export class Connection {
     const { noise } = this.#secure
     const { owner } = this.#input
     if (this.#purpose === 'joining') {
-      noise.on('data', request => this.isEnding || owner.onJoinRequest(this, request))
+      noise.on('data', request => this.#hearStranger(request))
       return
     }
     this.#channels = new Channels(noise, {
@@ -230,6 +233,14 @@ export class Connection {
       onMessage: (channel, message) => this.#take(channel, message)
     })
     owner.onChannels(this)
+  }
+
+  /** It may say one thing. */
+  #hearStranger(request: Buffer): void {
+    if (this.isEnding || this.#hasAsked) return
+    this.#hasAsked = true
+    this.#deadlineMs = this.#input.monotonicMs() + JOIN_MS
+    this.#input.owner.onJoinRequest(this, request)
   }
 
   #hear(word: LinkWord, bytes: Buffer): void {

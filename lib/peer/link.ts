@@ -130,6 +130,8 @@ export function redialMs(failures: number, unit: number): number {
   return Math.max(REDIAL_MS_MIN, most * (0.5 + unit / 2))
 }
 
+type Contender = Pick<Connection, 'hello' | 'replica' | 'target' | 'upSinceMs'>
+
 /**
  * Whether `fresh` takes the place of `old`, both being good connections between `self` and the
  * same other replica. Both sides come to the same answer: a later run wins; when both have dialled
@@ -137,8 +139,8 @@ export function redialMs(failures: number, unit: number): number {
  * dialled whose older one was alive.
  */
 export function replaces(
-  fresh: Connection,
-  old: Connection,
+  fresh: Contender,
+  old: Contender,
   self: ReplicaId,
   nowMs: number
 ): boolean {
@@ -150,6 +152,6 @@ export function replaces(
   return isOld || freshDialler < oldDialler
 }
 
-function diallerOf({ target, replica }: Connection, self: ReplicaId): number {
+function diallerOf({ target, replica }: Contender, self: ReplicaId): number {
   return target === undefined ? (replica ?? 0) : self
 }

@@ -160,9 +160,18 @@ export class Peers extends Resource {
     this.#options.records.keepOnly(new Set(others.map(({ replica }) => replica)))
   }
 
+  /** Where another member may be reached, the likeliest first. */
+  addressesOf(replica: ReplicaId): string[] {
+    const learned = this.#options.records.addressOf(replica)
+    const others = this.#options.addressesOf?.(replica) ?? []
+    return [...new Set([...(learned === undefined ? [] : [learned]), ...others])]
+  }
+
   /** One for each other member. */
   figures(): PeerFigures[] {
-    return [...this.#links.values()].map(link => link.figures(this.#addressesOf(link)[0]))
+    return [...this.#links.values()].map(link =>
+      link.figures(this.addressesOf(link.member.replica)[0])
+    )
   }
 
   protected override async _open(): Promise<void> {
@@ -194,15 +203,9 @@ export class Peers extends Resource {
     for (const connection of this.#connections) connection.tick()
     for (const link of this.#links.values()) {
       if (!link.isTimeToDial(nowMs)) continue
-      const address = link.nextAddress(this.#addressesOf(link))
+      const address = link.nextAddress(this.addressesOf(link.member.replica))
       if (address !== undefined) this.#dial(link, address)
     }
-  }
-
-  #addressesOf({ member }: Link): string[] {
-    const learned = this.#options.records.addressOf(member.replica)
-    const others = this.#options.addressesOf?.(member.replica) ?? []
-    return [...new Set([...(learned === undefined ? [] : [learned]), ...others])]
   }
 
   #dial(link: Link, address: string): void {
