@@ -74,6 +74,7 @@ export type RoostErrorCode =
   | 'MOUNT_STALE'
   | 'NOT_FOUND'
   | 'NOT_MOUNTED'
+  | 'PEER_FAILED'
   | 'PROTOCOL'
   | 'STORE_FAILED'
   | 'TARGET_FAILED'
@@ -113,6 +114,7 @@ export function errnoOf(code: RoostErrorCode): number {
     case 'MOUNT_STALE':
     case 'NOT_FOUND':
     case 'NOT_MOUNTED':
+    case 'PEER_FAILED':
     case 'STORE_FAILED':
     case 'TARGET_FAILED':
     case 'TARGET_UNUSABLE':

@@ -33,7 +33,7 @@ const LAYERS = [
  * Rooms that no program enters yet: they are whole and tested, and what joins them to disks and
  * connections comes later. Their tests reach them instead.
  */
-const ROOMS_AHEAD = ['council', 'volume']
+const ROOMS_AHEAD = ['council', 'peer', 'volume']
 
 /** Rooms that may touch the machine: its files, sockets, clocks, processes and chance. */
 const MACHINE_ROOMS = ['io', 'cli']
@@ -43,10 +43,12 @@ const PURE_MODULES = ['node:buffer', 'node:crypto', 'node:path', 'node:util', 'n
 
 /** Packages, and modules of Node.js beyond those, with the rooms that may know them. */
 const MODULE_ROOMS: Record<string, string[]> = {
+  '@hyperswarm/secret-stream': ['peer'],
   commander: ['cli'],
   debug: ['io'],
   koffi: ['io'],
   level: ['store'],
+  protomux: ['peer'],
   yaml: ['config'],
   'node:worker_threads': ['fuse', 'host', 'io']
 }

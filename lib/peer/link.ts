@@ -1,0 +1,157 @@
+/** What one replica knows of its connection to another member, whether there is one or not. */
+
+import type { ReplicaId } from '../ids.ts'
+import type { Connection } from './connection.ts'
+import { HANDSHAKE_MS } from './connection.ts'
+
+/** A member of the cluster, as the council has it. */
+export interface PeerMember {
+  readonly replica: ReplicaId
+  /** Public key, 64 hex digits. */
+  readonly key: string
+  readonly storeId: string
+  readonly role: 'store' | 'cache' | 'witness'
+}
+
+/** For people, and for those who choose whom to ask. */
+export interface PeerFigures {
+  readonly replica: ReplicaId
+  /** Where it was reached, or is looked for; undefined when no address is known. */
+  readonly address: string | undefined
+  readonly link: 'tcp'
+  readonly isUp: boolean
+  readonly roundTripMs: number | undefined
+  readonly queuedBytes: number
+  /** On all connections since the start, as they went over the wire. */
+  readonly sentBytes: number
+  readonly receivedBytes: number
+  /** The version of the protocol that is spoken, or was last. */
+  readonly version: number | undefined
+  /** How far its wall clock is ahead of ours; below zero: behind. */
+  readonly clockOffsetMs: number | undefined
+  /** Why one of both sides refuses the other; a sentence. */
+  readonly refusal: string | undefined
+  /** Why the last connection, or attempt at one, ended. */
+  readonly lastEnd: string | undefined
+}
+
+const REDIAL_MS_MIN = 100
+const REDIAL_MS_MAX = 2000
+
+export class Link {
+  readonly member: PeerMember
+  /** Welcomed by us; there is at most one. */
+  connection: Connection | undefined
+  /** Dialled by us, and not yet welcomed. */
+  dialled: Connection | undefined
+  /** Whoever uses it was told that it is up, and not yet that it is down. */
+  isAnnounced = false
+  version: number | undefined
+  clockOffsetMs: number | undefined
+  refusal: string | undefined
+  lastEnd: string | undefined
+  /** Attempts in a row that came to nothing. */
+  #failures = 0
+  #dialAtMs: number
+  #dials = 0
+  /** Of connections that have ended. */
+  #sentBytes = 0
+  #receivedBytes = 0
+
+  constructor(member: PeerMember, dialAtMs: number) {
+    this.member = member
+    this.#dialAtMs = dialAtMs
+  }
+
+  get isUp(): boolean {
+    return this.connection?.isUp === true
+  }
+
+  isTimeToDial(nowMs: number): boolean {
+    return this.connection === undefined && this.dialled === undefined && nowMs >= this.#dialAtMs
+  }
+
+  /** The addresses take turns. */
+  nextAddress(addresses: readonly string[]): string | undefined {
+    return addresses[this.#dials++ % Math.max(1, addresses.length)]
+  }
+
+  cameUp(): void {
+    this.#failures = 0
+    this.refusal = undefined
+    this.lastEnd = undefined
+  }
+
+  /**
+   * Forgets `connection`; another attempt is due later, the later the more have failed.
+   *
+   * @param unit drawn from [0, 1)
+   * @returns whether it was the connection of this link, and not one beside it
+   */
+  lose(connection: Connection, reason: string, nowMs: number, unit: number): boolean {
+    const isMain = this.connection === connection
+    if (!isMain && this.dialled !== connection) return false
+    if (isMain) this.connection = undefined
+    else this.dialled = undefined
+    this.lastEnd = reason
+    this.#dialAtMs = nowMs + redialMs(this.#failures, unit)
+    this.#failures += 1
+    return isMain
+  }
+
+  /** Keeps what went over a connection that has ended. */
+  count({ sentBytes, receivedBytes }: Connection): void {
+    this.#sentBytes += sentBytes
+    this.#receivedBytes += receivedBytes
+  }
+
+  figures(address: string | undefined): PeerFigures {
+    const { connection } = this
+    return {
+      replica: this.member.replica,
+      address: connection?.hello?.listen ?? address ?? connection?.address,
+      link: 'tcp',
+      isUp: this.isUp,
+      roundTripMs: connection?.roundTripMs,
+      queuedBytes: connection?.queuedBytes ?? 0,
+      sentBytes: this.#sentBytes + (connection?.sentBytes ?? 0),
+      receivedBytes: this.#receivedBytes + (connection?.receivedBytes ?? 0),
+      version: this.version,
+      clockOffsetMs: this.clockOffsetMs,
+      refusal: this.refusal,
+      lastEnd: this.lastEnd
+    }
+  }
+}
+
+/** Doubles from one failure to the next; half of it is chance, so that two do not meet for ever. */
+export function redialMs(failures: number, unit: number): number {
+  const most = Math.min(REDIAL_MS_MAX, REDIAL_MS_MIN * 2 ** failures)
+  return Math.max(REDIAL_MS_MIN, most * (0.5 + unit / 2))
+}
+
+type Contender = Pick<Connection, 'hello' | 'replica' | 'target' | 'upSinceMs'>
+
+/**
+ * Whether `fresh` takes the place of `old`, both being good connections between `self` and the
+ * same other replica. Both sides come to the same answer: a later run wins; when both have dialled
+ * at the same time, what the lower number dialled; and else the later one, which nobody would have
+ * dialled whose older one was alive.
+ */
+export function replaces(
+  fresh: Contender,
+  old: Contender,
+  self: ReplicaId,
+  nowMs: number
+): boolean {
+  const [freshBoot, oldBoot] = [fresh.hello?.boot ?? 0, old.hello?.boot ?? 0]
+  if (freshBoot !== oldBoot) return freshBoot > oldBoot
+  const [freshDialler, oldDialler] = [diallerOf(fresh, self), diallerOf(old, self)]
+  if (freshDialler === oldDialler) return true
+  const isOld = old.upSinceMs !== undefined && nowMs - old.upSinceMs > HANDSHAKE_MS
+  return isOld || freshDialler < oldDialler
+}
+
+function diallerOf({ target, replica }: Contender, self: ReplicaId): number {
+  return target === undefined ? (replica ?? 0) : self
+}
