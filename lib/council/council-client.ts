@@ -8,7 +8,7 @@
 
 import type { ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import { present } from '../util/assert.ts'
-import type { Command, CouncilAnswer, CouncilRequest } from './command.ts'
+import type { Command, CouncilAnswer, CouncilRequest, Refusal } from './command.ts'
 import { isQuestion, type CouncilMessage } from './council-message.ts'
 import { isHealthy, RENEW_MS, validUntilOf, type Health } from './session.ts'
 
@@ -27,7 +27,13 @@ export type ClientOutput =
   | { readonly kind: 'send'; readonly to: ReplicaId; readonly message: CouncilMessage }
   | { readonly kind: 'opened'; readonly session: SessionId }
   /** The session is over; another run has to open one, with a higher boot. */
-  | { readonly kind: 'ended'; readonly session: SessionId }
+  | {
+      readonly kind: 'ended'
+      /** 0 where none was opened. */
+      readonly session: SessionId | 0
+      /** Why none was opened. */
+      readonly why?: Refusal
+    }
   | { readonly kind: 'answered'; readonly number: number; readonly answer: CouncilAnswer }
   | { readonly kind: 'lease'; readonly lease: Extract<CouncilMessage, { kind: 'lease' }> }
 
@@ -52,15 +58,20 @@ export class CouncilClient {
   /** The session's word counts until here. */
   #validUntil = 0
   #renewedAt = -Infinity
-  #ids = 0
+  #ids: number
   readonly #asked = new Map<number, Asked>()
   #numbers = 0
   readonly #commands = new Map<number, Command>()
   #outputs: ClientOutput[] = []
 
-  constructor(identity: ClientIdentity, voters: readonly ReplicaId[]) {
+  /**
+   * @param questionsBefore of the client before this one in the same process, whose answers may
+   *   still come: they are not to be taken for answers to this one
+   */
+  constructor(identity: ClientIdentity, voters: readonly ReplicaId[], questionsBefore = 0) {
     this.#identity = identity
     this.#voters = voters
+    this.#ids = questionsBefore
   }
 
   /** 0 before it is opened and after it has ended. */
@@ -72,13 +83,23 @@ export class CouncilClient {
     return this.#isEnded
   }
 
+  /** Until when this run may answer alone; 0 when it may not. */
+  get validUntil(): number {
+    return this.session === 0 ? 0 : this.#validUntil
+  }
+
+  /** How many questions were put, those of clients before included. */
+  get questions(): number {
+    return this.#ids
+  }
+
   set voters(voters: readonly ReplicaId[]) {
     this.#voters = voters
   }
 
   /** Whether this run may answer alone at `now`. To be asked before each such answer. */
   isValid(now: number): boolean {
-    return this.session !== 0 && now < this.#validUntil
+    return now < this.validUntil
   }
 
   /** Puts a command for this session. @returns its number, and what is to be done */
@@ -112,6 +133,17 @@ export class CouncilClient {
       this.#renewedAt = now
       this.#ask({ kind: 'renew' }, now)
     }
+    return this.#outputs
+  }
+
+  /** Somebody leads from now on: what is not answered is put to it at once. */
+  lead(leader: ReplicaId, now: number): readonly ClientOutput[] {
+    this.#outputs = []
+    if (this.#isEnded) return this.#outputs
+    this.#lookElsewhere(leader)
+    const waiting = [...this.#asked.values()]
+    this.#asked.clear()
+    for (const { question } of waiting) this.#ask(question, now)
     return this.#outputs
   }
 
@@ -149,7 +181,8 @@ export class CouncilClient {
       if (this.#session !== 0) return
       if (answer.kind === 'refused' || answer.session === undefined) {
         this.#isEnded = true
-        this.#outputs.push({ kind: 'ended', session: 0 as SessionId })
+        const why = answer.kind === 'refused' ? { why: answer.why } : {}
+        this.#outputs.push({ kind: 'ended', session: 0, ...why })
         return
       }
       this.#session = answer.session

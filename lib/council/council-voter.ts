@@ -49,6 +49,8 @@ export type VoterOutput =
   | { readonly kind: 'write'; readonly number: number; readonly write: RaftWrite<CouncilRequest> }
   /** These records, or whether their holders live, are as the fold has them now. */
   | { readonly kind: 'changed'; readonly volumes: readonly VolumeId[] | 'all' }
+  /** Members, their sessions or who votes are as the fold has them now. */
+  | { readonly kind: 'members' }
 
 interface Asker {
   readonly replica: ReplicaId
@@ -177,9 +179,12 @@ export class CouncilVoter {
     if (asker?.term === term) this.#send(asker, { kind: 'answer', id: asker.id, answer })
     this.#keepTimers()
     const { kind } = command.command
-    if (isMembershipCommand(command.command)) this.#tellLearners()
+    if (isMembershipCommand(command.command)) {
+      this.#tellLearners()
+      this.#outputs.push({ kind: 'members' })
+    }
     if (kind === 'open' || kind === 'end') {
-      this.#outputs.push({ kind: 'changed', volumes: 'all' })
+      this.#outputs.push({ kind: 'members' }, { kind: 'changed', volumes: 'all' })
       return
     }
     const { changed } = this.#fold
@@ -189,7 +194,7 @@ export class CouncilVoter {
   #restore(snapshot: RaftSnapshot): void {
     this.#fold = new CouncilFold(decodeCouncil(snapshot.state))
     this.#tellLearners()
-    this.#outputs.push({ kind: 'changed', volumes: 'all' })
+    this.#outputs.push({ kind: 'members' }, { kind: 'changed', volumes: 'all' })
   }
 
   /** All members know what is decided, whether they vote or not. */

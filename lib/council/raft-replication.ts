@@ -138,6 +138,7 @@ export function evaluateLeader<C>(turn: RaftTurn<C>): void {
   }
   answerQuestions(turn, role)
   pushEntries(turn, role)
+  tellDecisions(turn, role)
 }
 
 export function tickLeader<C>(turn: RaftTurn<C>): void {
@@ -184,7 +185,7 @@ function beginRound<C>(turn: RaftTurn<C>, sendsAgain = false): void {
     let progress = role.progress.get(member)
     if (progress === undefined) {
       const next = lastPlace(state).index + 1
-      role.progress.set(member, (progress = { match: 0, next, round: 0, isHeard: true }))
+      role.progress.set(member, (progress = { match: 0, next, round: 0, told: 0, isHeard: true }))
     } else if (sendsAgain && progress.match > 0) {
       progress.next = progress.match + 1
     }
@@ -198,6 +199,16 @@ function pushEntries<C>(turn: RaftTurn<C>, role: Leader): void {
       if (progress.match > 0 && progress.next - progress.match > IN_FLIGHT_MAX) break
       if (!sendTo(turn, role, member, progress)) break
     }
+  }
+}
+
+/** Who waits for a decision elsewhere is not to wait for the next round as well. */
+function tellDecisions<C>(turn: RaftTurn<C>, role: Leader): void {
+  const { state } = turn
+  for (const [member, progress] of role.progress) {
+    // More entries are on their way to the others, or will be, and bring the news along.
+    const hasAll = progress.match > 0 && progress.next > lastPlace(state).index
+    if (hasAll && progress.told < state.commit) sendTo(turn, role, member, progress)
   }
 }
 
@@ -221,6 +232,7 @@ function sendTo<C>(
   const place = { term: previous.term, index }
   turn.send(member, { kind: 'append', term, previous: place, entries, commit, round })
   progress.next += entries.length
+  progress.told = commit
   return entries.length > 0
 }
 

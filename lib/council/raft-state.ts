@@ -28,6 +28,8 @@ export interface RaftProgress {
   next: number
   /** The last of our rounds that it answered. */
   round: number
+  /** How much it was told to be decided. */
+  told: number
   /** Heard of since the last look. */
   isHeard: boolean
 }

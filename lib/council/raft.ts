@@ -15,7 +15,7 @@ import { unreachable } from '../util/assert.ts'
 import type { RaftInput, RaftMessage, RaftOutput } from './raft-io.ts'
 import * as election from './raft-election.ts'
 import * as replication from './raft-replication.ts'
-import { mayLead, placeAt, type RaftState } from './raft-state.ts'
+import { configOf, mayLead, placeAt, type RaftState } from './raft-state.ts'
 import { RaftTurn, type RaftSetup } from './raft-turn.ts'
 
 /** Changes `state` by `input`. @returns what is to be done, in this order */
@@ -87,8 +87,14 @@ function tick<C>(turn: RaftTurn<C>): void {
   const { state } = turn
   state.ticks++
   if (state.role.kind === 'leader') return replication.tickLeader(turn)
-  if (state.ticks < state.patience) return
+  if (state.ticks < state.patience && !isAlone(turn)) return
   if (mayLead(state, turn.self)) election.askWhetherElectable(turn)
+}
+
+/** Nobody else could be the leader, so there is nobody to wait for. */
+function isAlone<C>({ state, self }: RaftTurn<C>): boolean {
+  const { voters } = configOf(state)
+  return state.role.kind === 'follower' && voters.length === 1 && voters[0] === self
 }
 
 function compact<C>(turn: RaftTurn<C>, index: number, bytes: Buffer): void {

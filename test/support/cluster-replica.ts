@@ -54,6 +54,8 @@ const VOLUME_TICKS = 4
 interface Run {
   readonly voter: CouncilVoter
   client: CouncilClient
+  /** The last one that the client was told of. */
+  leader: ReplicaId | 0
   raftPending: RaftWrite<CouncilRequest>[]
   /** Commands that were put, by number. */
   readonly proposals: Map<number, { readonly volume: VolumeId; readonly proposal: number }>
@@ -122,6 +124,7 @@ export class ClusterReplica {
     this.#run = {
       voter,
       client: this.#newClient(voter),
+      leader: 0,
       raftPending: [],
       proposals: new Map(),
       syncing: new Set()
@@ -212,14 +215,14 @@ export class ClusterReplica {
     else this.#backlog.push(task)
   }
 
-  #newClient(voter: CouncilVoter): CouncilClient {
+  #newClient(voter: CouncilVoter, questionsBefore = 0): CouncilClient {
     const identity = {
       replica: this.id,
       storeId: `replica-${this.id}`,
       boot: this.#boot,
       nonce: `${this.id}-${this.#boot}`
     }
-    return new CouncilClient(identity, voter.state.voters)
+    return new CouncilClient(identity, voter.state.voters, questionsBefore)
   }
 
   #tick(run: Run): void {
@@ -236,7 +239,7 @@ export class ClusterReplica {
     const now = this.localNow
     if (run.client.isEnded) {
       this.#boot++
-      run.client = this.#newClient(run.voter)
+      run.client = this.#newClient(run.voter, run.client.questions)
       run.proposals.clear()
     }
     run.client.voters = run.voter.state.voters
@@ -267,8 +270,19 @@ export class ClusterReplica {
             const isNews = output.volumes === 'all' || output.volumes.includes(volume)
             if (isNews) this.#tellLease(run, volume)
           }
+          break
+        case 'members':
+          break
       }
     }
+    this.#tellLeader(run)
+  }
+
+  #tellLeader(run: Run): void {
+    const { leader } = run.voter.raft
+    if (leader === run.leader) return
+    run.leader = leader
+    if (leader !== 0) this.#obey(run, run.client.lead(leader, this.localNow))
   }
 
   #tellLease({ voter }: Run, volume: VolumeId): void {
