@@ -11,6 +11,11 @@ import { RoostError } from './errors.ts'
 import type { FuseMount } from './fuse/mount.ts'
 import { openMount, placeOf } from './fuse/mount.ts'
 import type { ServingMode } from './fuse/thread-messages.ts'
+import { SessionWord } from './fuse/session-word.ts'
+import { Cluster } from './host/cluster.ts'
+import { ClusterReport } from './host/cluster-report.ts'
+import { foundedOf } from './host/founded-of.ts'
+import { Member } from './host/member.ts'
 import { Serving } from './host/serving.ts'
 import { collectStats } from './host/collect-stats.ts'
 import type { Status } from './host/status.ts'
@@ -23,7 +28,9 @@ import { NodeDisk } from './io/node-disk.ts'
 import { cpuSeconds, processFigures } from './io/process-figures.ts'
 import { SystemClock } from './io/system-clock.ts'
 import { Keeper } from './keeper/keeper.ts'
+import { installCheckpoint } from './keeper/install-checkpoint.ts'
 import { migrateDataDirectory } from './keeper/migrate.ts'
+import { readClusterIdentity, type ClusterIdentity } from './peer/cluster-identity.ts'
 import type { Stats } from './stats.ts'
 import { LevelStore } from './store/level-store.ts'
 import { present } from './util/assert.ts'
@@ -48,6 +55,12 @@ export interface ReplicaOptions {
   readonly logger: Logger
 }
 
+/** A replica's part in a cluster, as the tools see it. */
+export interface Membership {
+  readonly member: Member
+  readonly report: ClusterReport
+}
+
 export class Replica extends Resource {
   readonly #options: ReplicaOptions
   readonly #directory: string
@@ -57,6 +70,8 @@ export class Replica extends Resource {
   #resolveEnded: (failure: string | undefined) => void = () => undefined
   #identity: Identity | undefined
   #keeper: Keeper | undefined
+  #cluster: Cluster | undefined
+  #membership: Membership | undefined
   #serving: Serving | undefined
   #servingSinceMs = 0
   /** Processor time that was used before. */
@@ -90,6 +105,11 @@ export class Replica extends Resource {
     this.#resolveEnded(undefined)
   }
 
+  /** Undefined where there are no other replicas. */
+  get membership(): Membership | undefined {
+    return this.#membership
+  }
+
   /** Views of the store for tools in other processes. */
   readonly views = new Views(this.#clock, isUsed =>
     present(this.#serving, 'serving').openView(isUsed)
@@ -118,6 +138,7 @@ export class Replica extends Resource {
       },
       disk: new NodeDisk(this.#directory).space(),
       ...(fuse && { fuse }),
+      ...(this.#membership && { cluster: await this.#membership.report.status() }),
       warnings: this.#warnings(serving),
       damagedBodies: Array.from(keeper.blobs.damaged, ([blob, reason]) => ({ blob, reason }))
     }
@@ -147,11 +168,17 @@ export class Replica extends Resource {
     const disk = new NodeDisk(this.#directory)
     this.#identity = await migrateDataDirectory(this.#directory, disk, identity)
     const { tuning = DEFAULT_TUNING } = this.#options
+    const membership = readClusterIdentity(disk)
     const keeper = await Keeper.open({
       disk,
-      openStore: () => LevelStore.open(join(this.#directory, 'store'))
+      openStore: () => LevelStore.open(join(this.#directory, 'store')),
+      isReplicated: membership !== undefined,
+      installCheckpoint,
+      onCarryNeeded: volumes => this.#cluster?.carry(volumes)
     })
     this.#keeper = await this.own(keeper)
+    if (membership !== undefined) await this.#joinIn(membership, disk, keeper)
+    const cluster = this.#cluster
     const mount = await this.#openMount()
     await this.own({
       close: async () => {
@@ -164,10 +191,11 @@ export class Replica extends Resource {
       keeper,
       directory: this.#directory,
       volumeDepth: this.#identity.volumeDepth,
-      mode: this.#options.mode ?? 'single',
+      mode: cluster === undefined ? (this.#options.mode ?? 'single') : 'shared',
       xattrs: this.#options.xattrs ?? false,
       tuning,
       fuseFd: mount.fd,
+      ...(cluster && { cluster }),
       logger: this.#options.logger,
       onEnded: (reason, isBroken) => {
         this.#options.logger.info(reason)
@@ -179,6 +207,30 @@ export class Replica extends Resource {
     await serving.untilServing()
     this.#servingSinceMs = this.#clock.monotonicMs()
     this.#cpuSecondsBefore = cpuSeconds()
+  }
+
+  /** Takes part in the cluster, before anything is served. */
+  async #joinIn(membership: ClusterIdentity, disk: NodeDisk, keeper: Keeper): Promise<void> {
+    const { logger } = this.#options
+    const { storeId, volumeDepth } = present(this.#identity, 'identity')
+    const word = new SessionWord()
+    const founded = await foundedOf(membership, storeId, keeper)
+    const member = new Member({
+      disk,
+      identity: membership,
+      storeId,
+      volumeDepth,
+      ...(founded && { founded }),
+      health: () => ({ servedAt: word.servedAtMs, syncingSince: undefined }),
+      clock: this.#clock,
+      logger
+    })
+    const tuning = { leaseWaitMs: 10_000, renameWaitMs: 1000, lockGraceMs: 2000 }
+    const cluster = new Cluster({ member, keeper, word, tuning, logger })
+    await this.own(cluster)
+    await this.own(member)
+    this.#cluster = cluster
+    this.#membership = { member, report: new ClusterReport(cluster, member, keeper, volumeDepth) }
   }
 
   /** A daemon whose files lie in its own mount would wait for itself. */
@@ -202,7 +254,7 @@ export class Replica extends Resource {
   }
 
   #warnings(serving: Serving): string[] {
-    const warnings = [...this.recovered]
+    const warnings = [...this.recovered, ...(this.#membership?.report.warnings() ?? [])]
     if (serving.storeFailure !== undefined) warnings.push(`store behind: ${serving.storeFailure}`)
     if (serving.progress.state === 'failed') warnings.push('the log cannot be synced')
     return warnings

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import { RoostError } from '../errors.ts'
+import { answerCluster, type ClusterQuestion } from './cluster-control.ts'
 import type { Status } from '../host/status.ts'
 import type { ViewQuestion } from '../host/views.ts'
 import { lockHolderOf, readIdentity } from '../io/data-directory.ts'
@@ -10,7 +11,9 @@ import type { Replica } from '../replica.ts'
 import type { Stats } from '../stats.ts'
 
 type Question =
-  { readonly verb: 'status' | 'stats' } | { readonly verb: 'view'; readonly view: ViewQuestion }
+  | { readonly verb: 'status' | 'stats' }
+  | { readonly verb: 'view'; readonly view: ViewQuestion }
+  | ClusterQuestion
 
 function socketOf(directory: string): string {
   return join(directory, 'control.sock')
@@ -27,6 +30,11 @@ export async function openControl(directory: string, replica: Replica): Promise<
         return replica.stats()
       case 'view':
         return replica.views.answer(asked.view)
+      case 'invite':
+      case 'leases':
+      case 'volume':
+      case 'move':
+        return answerCluster(asked, replica.membership)
       default:
         throw new RoostError('CONTROL_FAILED', `no such verb: ${JSON.stringify(question)}`)
     }
@@ -70,4 +78,4 @@ export async function askControl(directory: string, question: Question): Promise
 }
 
 /** Failures of the daemon that whoever asks tells apart. */
-const CODES = ['VIEW_LOST', 'STORE_FAILED'] as const
+const CODES = ['VIEW_LOST', 'STORE_FAILED', 'NOT_FOUND', 'BAD_CONFIG', 'PEER_FAILED'] as const

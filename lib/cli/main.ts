@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { RoostError } from '../errors.ts'
+import { addExplain, addInvite, addLease, addLocks, addPeers } from './cluster.ts'
 import { addCompletion } from './completion.ts'
 import { addConfig } from './config.ts'
 import { exitCodeOf, EX_OK, EX_SOFTWARE, EX_USAGE, VerbExit } from './exit-codes.ts'
@@ -9,17 +10,26 @@ import { addExport } from './export.ts'
 import { addFsck } from './fsck.ts'
 import { addHelp } from './help.ts'
 import { addInit } from './init.ts'
+import { addJoin } from './join.ts'
 import { addMount } from './mount.ts'
 import { complaintOf } from './sentence.ts'
 import { addStatus } from './status.ts'
 import { addStats } from './stats.ts'
 import { addUmount } from './umount.ts'
 import { addVersion } from './version.ts'
+import { addWitness } from './witness.ts'
 
 const VERBS = [
   addInit,
   addMount,
   addUmount,
+  addInvite,
+  addJoin,
+  addWitness,
+  addPeers,
+  addLease,
+  addLocks,
+  addExplain,
   addStatus,
   addStats,
   addFsck,

@@ -1,5 +1,6 @@
 /** The status for people. */
 
+import type { ClusterStatus } from '../host/cluster-report.ts'
 import type { Status } from '../host/status.ts'
 
 /** The status as lines for people. */
@@ -12,7 +13,8 @@ export function renderStatus(status: Status): string {
   return `${lines.join('\n')}\n`
 }
 
-function servingLines({ pid, mountpoint, uptimeSeconds = 0, log, disk, fuse }: Status): string[] {
+function servingLines(status: Status): string[] {
+  const { pid, mountpoint, uptimeSeconds = 0, log, disk, fuse, cluster } = status
   const uptime = `${Math.round(uptimeSeconds)} s, pid ${pid ?? 0}`
   const lines = [`state           serving ${mountpoint ?? ''} for ${uptime}`]
   if (log !== undefined) {
@@ -27,7 +29,19 @@ function servingLines({ pid, mountpoint, uptimeSeconds = 0, log, disk, fuse }: S
     const total = Object.values(fuse.requests).reduce((sum, count) => sum + count, 0)
     lines.push(`requests        ${total}, ${fuse.errors} failed for an unknown reason`)
   }
+  if (cluster !== undefined) lines.push(...clusterLines(cluster))
   return lines
+}
+
+function clusterLines(cluster: ClusterStatus): string[] {
+  const { replica, session, isValid, leader, members, volumesHeld, volumesShort } = cluster
+  const there = members.filter(({ isAlive }) => isAlive).length
+  const word = isValid ? 'may answer' : 'has no majority'
+  return [
+    `replica         ${replica} (session ${session}, ${word}); replica ${leader} leads the council`,
+    `members         ${there} of ${members.length} there`,
+    `volumes         ${volumesHeld} held here, ${volumesShort} with too few copies`
+  ]
 }
 
 function mib(bytes: number): number {

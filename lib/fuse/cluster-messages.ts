@@ -65,7 +65,7 @@ export type FromVolumes =
     }
   | { readonly kind: 'readLease'; readonly volume: VolumeId }
   | { readonly kind: 'load'; readonly volume: VolumeId }
-  | { readonly kind: 'committed'; readonly volume: VolumeId; readonly through: Index }
+  | { readonly kind: 'committed'; readonly volume: VolumeId; readonly point: HistoryPoint }
   /** These may be missing here; they are named by entries through `point`. */
   | {
       readonly kind: 'bodies'

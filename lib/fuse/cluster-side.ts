@@ -359,7 +359,7 @@ export class ClusterSide implements Leases {
       load: volume => tell({ kind: 'load', volume }),
       fetchBodies: (volume, from, entries) => this.#fetchBodies(volume, from, entries),
       fetchCheckpoint: (volume, from, point) => tell({ kind: 'checkpoint', volume, from, point }),
-      committed: (volume, through) => tell({ kind: 'committed', volume, through }),
+      committed: (volume, point) => tell({ kind: 'committed', volume, point }),
       ...this.#tables()
     }
   }

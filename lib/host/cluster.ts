@@ -7,7 +7,12 @@ import { BodyExchange } from '../blob/body-exchange.ts'
 import type { CouncilAnswer } from '../council/command.ts'
 import type { HistoryPoint } from '../council/lease-record.ts'
 import { RoostError } from '../errors.ts'
-import type { FromVolumes, ToVolumes, VolumeFigures } from '../fuse/cluster-messages.ts'
+import type {
+  ClusterThreadInput,
+  FromVolumes,
+  ToVolumes,
+  VolumeFigures
+} from '../fuse/cluster-messages.ts'
 import { SessionWord } from '../fuse/session-word.ts'
 import type { BlobId, ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import { bootMs } from '../io/boot-clock.ts'
@@ -38,12 +43,15 @@ const CHECKPOINT = 1
 export interface ClusterOptions {
   readonly member: Member
   readonly keeper: Keeper
+  /** Shared with the serving thread. */
+  readonly word: SessionWord
+  readonly tuning: Omit<ClusterThreadInput, 'replica' | 'word'>
   readonly logger: Logger
 }
 
 export class Cluster extends Resource {
   readonly #options: ClusterOptions
-  readonly word = new SessionWord()
+  readonly #word: SessionWord
   readonly #bodies: BodyExchange
   readonly #checkpoints: CheckpointTransfer
   /** Proposals that the council has not answered, by the number of the request. */
@@ -52,11 +60,11 @@ export class Cluster extends Resource {
   #descriptions = 0
   #tell: (message: ToVolumes) => void = () => undefined
   #onGaveBack: (() => void) | undefined
-  #wasValid = false
 
   constructor(options: ClusterOptions) {
     super()
     this.#options = options
+    this.#word = options.word
     const { member, keeper, logger } = options
     this.#bodies = new BodyExchange({
       blobs: keeper.blobs,
@@ -69,6 +77,17 @@ export class Cluster extends Resource {
       send: (to, bytes) => member.send(to, 'blob', tagged(CHECKPOINT, bytes)),
       logger
     })
+  }
+
+  /** Whether this replica may answer alone now. */
+  get isValid(): boolean {
+    return bootMs() < this.#word.validUntilMs
+  }
+
+  /** What the serving thread begins with. */
+  get threadInput(): ClusterThreadInput {
+    const { member, tuning } = this.#options
+    return { replica: member.self, word: this.#word.shared, ...tuning }
   }
 
   /** The serving thread is there, and is told things by `tell` from now on. */
@@ -94,7 +113,7 @@ export class Cluster extends Resource {
       case 'load':
         return this.#load(message.volume)
       case 'committed':
-        return keeper.noteCommitted(message.volume, message.through)
+        return keeper.noteCommitted(message.volume, message.point)
       case 'bodies':
         void this.#fetchBodies(message.volume, message.from, message.point, message.blobs)
         return
@@ -140,11 +159,15 @@ export class Cluster extends Resource {
     const { member } = this.#options
     member.follow({
       lease: (volume, view) => this.#tell({ kind: 'lease', volume, view }),
+      leasesChanged: () => this.#tellAllLeases(),
       opened: session => this.#opened(session),
       ended: () => this.#tell({ kind: 'ended' }),
       answered: (number, answer) => this.#answered(number, answer),
       valid: untilMs => this.#noteValid(untilMs),
-      changed: () => this.#tellPeers(),
+      changed: () => {
+        this.#tellPeers()
+        this.#tellAllLeases()
+      },
       message: (from, channel, bytes) => {
         if (channel === 'volume') this.#tell({ kind: 'batch', from, bytes })
         else this.#hearBody(from, bytes)
@@ -163,11 +186,19 @@ export class Cluster extends Resource {
     this.#tellPeers()
   }
 
+  /** Volumes that the serving thread knows nothing of are left alone there. */
+  #tellAllLeases(): void {
+    const { council } = this.#options.member
+    for (const volume of council.state.leases.keys()) {
+      const view = council.leaseView(volume)
+      if (view !== undefined) this.#tell({ kind: 'lease', volume, view })
+    }
+  }
+
   #noteValid(untilMs: number): void {
-    this.word.validUntilMs = untilMs
-    const isValid = bootMs() < untilMs
-    if (isValid) this.#tell({ kind: 'valid' })
-    this.#wasValid = isValid
+    const wasValid = this.isValid
+    this.#word.validUntilMs = untilMs
+    if (!wasValid && this.isValid) this.#tell({ kind: 'valid' })
   }
 
   #hearBody(from: ReplicaId, bytes: Buffer): void {
@@ -231,7 +262,8 @@ export class Cluster extends Resource {
   }
 
   #hasBodies(blobs: readonly BlobId[]): boolean {
-    return blobs.every(blob => this.#options.keeper.blobs.has(blob))
+    const { keeper } = this.#options
+    return blobs.every(blob => keeper.hasBlob(blob))
   }
 
   async #fetchBodies(
@@ -263,13 +295,13 @@ export class Cluster extends Resource {
   /** Volumes that nobody holds are taken, so that all members get them and have enough copies. */
   #sweep(): void {
     const { council, self } = this.#options.member
-    if (council.session === 0 || bootMs() >= this.word.validUntilMs) return
+    if (council.session === 0 || !this.isValid) return
     const { members, leases } = council.state
     const isAlive = (replica: ReplicaId): boolean => members.get(replica)?.isAlive === true
     const free: VolumeId[] = []
     for (const [volume, { dataSet }] of leases) {
       if (free.length >= SWEEP_MAX) break
-      if (council.holderOf(volume) !== undefined) continue
+      if (council.leaseView(volume)?.holder !== undefined) continue
       if (dataSet.find(isAlive) === self) free.push(volume)
     }
     if (free.length > 0) this.#tell({ kind: 'want', volumes: free })

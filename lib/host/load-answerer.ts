@@ -7,6 +7,7 @@
 
 import { ERRNO, errnoOf, RoostError } from '../errors.ts'
 import type { BlobId, Index, Ino } from '../ids.ts'
+import type { LoadBarrier } from '../fuse/thread-messages.ts'
 import type { Logger } from '../io/logger.ts'
 import type { Keeper } from '../keeper/keeper.ts'
 import * as keys from '../store/keys.ts'
@@ -32,11 +33,16 @@ export class LoadAnswerer {
     this.#answer = answer
   }
 
-  /** Answers once, or several times for a listing. */
-  async answer(load: Load): Promise<void> {
+  /**
+   * Answers once, or several times for a listing.
+   *
+   * @param barrier how new the answer has to be
+   */
+  async answer(load: Load, barrier?: LoadBarrier): Promise<void> {
     try {
       const { reopening } = this.#keeper
       if (reopening !== undefined) await reopening.catch(() => undefined)
+      if (barrier !== undefined) await this.#pass(barrier)
       if (load.kind === 'listing') await this.#answerListing(load.key, load.ino)
       else if (load.kind === 'blob') await this.#answerBlob(load.key, load.blob)
       else if (load.kind === 'check') await this.#check(load.key, load.blob)
@@ -46,6 +52,11 @@ export class LoadAnswerer {
     } catch (error) {
       this.#answer({ kind: 'failed', key: load.key, errno: this.#errnoFor(load, error) })
     }
+  }
+
+  async #pass({ volume, through }: LoadBarrier): Promise<void> {
+    if (this.#keeper.appliedIndexOf(volume) >= through) return
+    await this.#keeper.applyThrough(volume, through)
   }
 
   #answerNow(

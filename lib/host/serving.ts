@@ -29,6 +29,7 @@ import type { LiveView } from '../keeper/live-view.ts'
 import { present } from '../util/assert.ts'
 import { Resource } from '../util/resource.ts'
 import { ApplyLoop } from './apply-loop.ts'
+import type { Cluster } from './cluster.ts'
 import { LoadAnswerer } from './load-answerer.ts'
 import type { Tuning } from './tuning.ts'
 import type { SyncThreadInput, SyncThreadMessage } from './sync-thread.ts'
@@ -48,6 +49,8 @@ export interface ServingOptions {
   readonly tuning: Tuning
   readonly fuseFd: number
   readonly logger: Logger
+  /** Where other replicas serve the tree as well. */
+  readonly cluster?: Cluster
   /** The mount has ended: it was unmounted, aborted, or a bug was found. */
   readonly onEnded: (reason: string, isBroken: boolean) => void
 }
@@ -117,7 +120,7 @@ export class Serving extends Resource {
   }
 
   protected override async _open(): Promise<void> {
-    const { keeper, directory, volumeDepth, mode, xattrs, tuning, fuseFd } = this.#options
+    const { keeper, directory, volumeDepth, mode, xattrs, tuning, fuseFd, cluster } = this.#options
     const orphans = await keeper.orphans()
     this.#wake = WakeEvent.open()
     const { parts: wake } = this.#wake
@@ -148,7 +151,8 @@ export class Serving extends Resource {
       },
       syncAfterMs: tuning.syncAfterMs,
       owner: ownIds(),
-      orphans
+      orphans,
+      ...(cluster && { cluster: cluster.threadInput })
     }
     this.#fuse = startThread('../fuse/fuse-thread', input)
     this.#fuse.on('message', (message: FromFuseThread) => {
@@ -160,10 +164,14 @@ export class Serving extends Resource {
       })
     }
     this.#applyLoop.start()
+    cluster?.attach(message => {
+      this.#tell({ type: 'volumes', message })
+    })
   }
 
   /** Answers nothing more, makes durable what was answered, and brings the store up to it. */
   protected override async _close(): Promise<void> {
+    if (!this.#hasEnded) await this.#options.cluster?.giveBack()
     await this.#stopServing()
     await this.#untilDurable()
     this.#progress.end('stopped')
@@ -196,7 +204,10 @@ export class Serving extends Resource {
   #hear(message: FromFuseThread): void {
     switch (message.type) {
       case 'load':
-        void this.#answerer.answer(message.load)
+        void this.#answerer.answer(message.load, message.barrier)
+        return
+      case 'volumes':
+        this.#options.cluster?.hear(message.message)
         return
       case 'prepare':
         void this.#prepare(message.segment)

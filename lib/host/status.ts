@@ -1,5 +1,6 @@
 /** What there is to know about a data directory and its daemon. */
 
+import type { ClusterStatus } from './cluster-report.ts'
 import type { FuseFigures } from '../fuse/thread-messages.ts'
 
 export interface Status {
@@ -21,6 +22,8 @@ export interface Status {
   }
   readonly disk?: { readonly freeBytes: number; readonly totalBytes: number }
   readonly fuse?: FuseFigures
+  /** Of a member of a cluster. */
+  readonly cluster?: ClusterStatus
   /** What an admin should know, one sentence each. */
   readonly warnings: readonly string[]
   /** Bodies that could not be read since the start, and why. */

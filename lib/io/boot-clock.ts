@@ -1,11 +1,14 @@
 /**
- * Time since the machine was started, the same for all threads and processes, which goes on while
- * the machine sleeps. What one session may answer alone is measured by it.
+ * Time that goes on while the machine sleeps, and is the same in all threads and processes.
+ *
+ * Leases are counted by it: a machine that was suspended must find them run out.
  */
 
-import { bootTime } from './libc.ts'
+import * as libc from './libc.ts'
 
-/** Milliseconds since the start. */
+const CLOCK_BOOTTIME = 7
+
+/** Milliseconds since the machine was started, with fractions; never goes back. */
 export function bootMs(): number {
-  return bootTime()
+  return libc.clockMs(CLOCK_BOOTTIME)
 }

@@ -21,7 +21,7 @@ import * as libc from './libc.ts'
  */
 export const DATA_FORMAT = 2
 
-const IDENTITY_FILE = 'roost.json'
+export const IDENTITY_FILE = 'roost.json'
 const LOCK_FILE = 'lock'
 const LOG_FILE = 'roost.log'
 

@@ -79,8 +79,8 @@ function bind() {
     recvmsg: call('long recvmsg(int, void *, int)'),
     close: call('int close(int)'),
     getpagesize: call('int getpagesize(void)'),
-    clockGettime: call('int clock_gettime(int, void *)'),
     utimensat: call('int utimensat(int, void *, void *, int)'),
+    clockGettime: call('int clock_gettime(int, void *)'),
     openat2: call('long syscall(long, long, str, void *, size_t)'),
     // Not in every C library, and wanted by few.
     mknod: () => call('int mknod(void *, uint, ulong)'),
@@ -249,15 +249,6 @@ export function umount2Async(target: string, flags: number): Promise<boolean> {
   })
 }
 
-const CLOCK_BOOTTIME = 7
-const timespec = Buffer.alloc(16)
-
-/** Milliseconds since the machine was started, those in which it slept included. */
-export function bootTime(): number {
-  if (libc().clockGettime(CLOCK_BOOTTIME, timespec) < 0) throw failed('clock_gettime')
-  return Number(timespec.readBigInt64LE(0)) * 1000 + Number(timespec.readBigInt64LE(8)) / 1e6
-}
-
 /** A non-blocking eventfd with count 0, which is not inherited. Whoever opened it closes it. */
 export function eventfd(): number {
   const fd = libc().eventfd(0, EFD_NONBLOCK_CLOEXEC)
@@ -388,3 +379,12 @@ export function close(fd: number): void {
 export function pageSize(): number {
   return libc().getpagesize()
 }
+
+/** What a clock of the kernel shows, in milliseconds with fractions. */
+export function clockMs(clock: number): number {
+  const c = libc()
+  if (c.clockGettime(clock, timespec) < 0) throw failed('clock_gettime')
+  return Number(timespec.readBigInt64LE(0)) * 1e3 + Number(timespec.readBigInt64LE(8)) / 1e6
+}
+
+const timespec = Buffer.alloc(16)

@@ -15,7 +15,7 @@ import type { LogItem } from '../feed/log-item.ts'
 import type { Epoch, Index, Position, ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import { assert, present } from '../util/assert.ts'
-import { entriesFrom, headOf } from '../volume/history.ts'
+import { entriesFrom, headOf, pointAt } from '../volume/history.ts'
 import { replicatedEntry, type ReplicatedEntry } from '../volume/replicated-entry.ts'
 import type { LeaseView, VolumeInput, VolumeOutput } from '../volume/volume-io.ts'
 import { stepVolume } from '../volume/volume-machine.ts'
@@ -409,7 +409,7 @@ export class ReplicatedVolumes {
     const through = isHolding ? state.commit.index : Math.min(state.exposed, state.commit.index)
     if (through > hosted.told) {
       hosted.told = through as Index
-      this.#ports.committed(volume, hosted.told)
+      this.#ports.committed(volume, present(pointAt(state.history, hosted.told), 'shown point'))
     }
     if (state.phase.kind === 'holding' && !hosted.isReady && state.commit.index >= hosted.begin) {
       hosted.isReady = true

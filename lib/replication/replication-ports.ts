@@ -2,7 +2,7 @@
 
 import type { HistoryPoint } from '../council/lease-record.ts'
 import type { LoggedEntry } from '../feed/entry.ts'
-import type { Epoch, Index, ReplicaId, VolumeId } from '../ids.ts'
+import type { Epoch, ReplicaId, VolumeId } from '../ids.ts'
 import type { ReplicatedEntry } from '../volume/replicated-entry.ts'
 import type { LeaseView, VolumeProposal } from '../volume/volume-io.ts'
 import type { VolumeMessage } from '../volume/volume-message.ts'
@@ -32,8 +32,8 @@ export interface ReplicationPorts {
   fetchBodies(volume: VolumeId, from: ReplicaId, entries: readonly ReplicatedEntry[]): void
   /** Answered by the input 'installed'. */
   fetchCheckpoint(volume: VolumeId, from: ReplicaId, point: HistoryPoint): void
-  /** The durable side may take entries through here: they are acknowledged. */
-  committed(volume: VolumeId, through: Index): void
+  /** The durable side may take entries through `point`: they are acknowledged. */
+  committed(volume: VolumeId, point: HistoryPoint): void
 
   // What the tables are told of, between steps:
 
