@@ -2,8 +2,8 @@
  * What a replica of a cluster writes into its log: entries, its own and those that it was sent, and
  * what it decided about them.
  *
- * Items of one volume take effect in the order of the log. An entry is history for certain only when
- * a `commit` covers it; until then a `cut` may take it away again.
+ * Items of one volume take effect in the order of the log. An entry is history for certain only
+ * when a `commit` covers it; until then a `cut` may take it away again.
  */
 
 import type { Epoch, Index, VolumeId } from '../ids.ts'

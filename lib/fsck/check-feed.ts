@@ -4,6 +4,10 @@
  *
  * What lies before the checkpoint is in the store already. It is looked at as well, because a
  * disk that damages it damages other things, but nothing depends on it.
+ *
+ * In the log of a replica of a cluster entries may be cut, replaced and written again, so they need
+ * not follow one another. Here such frames are only read; whether what is committed follows is
+ * found by recovery, which a check at rest does as well, and nothing of it while a daemon serves.
  */
 
 import { FeedReader, type FeedGap } from '../feed/feed-reader.ts'
@@ -71,8 +75,14 @@ export async function checkFeeds(check: FeedCheck): Promise<FeedFigures> {
 function checkThere({ disk, checkpoint, applied, onProblem }: FeedCheck): void {
   const { session, position } = applied
   const isNeeded = session !== checkpoint.session || position !== checkpoint.position
-  if (!isNeeded || sessionsOf(disk).includes(session)) return
-  const text = `the store has applied feed ${session} to ${position}, and there is no such feed`
+  if (!isNeeded) return
+  const sessions = sessionsOf(disk)
+  if (!sessions.includes(session)) {
+    const text = `the store has applied feed ${session} to ${position}, and there is no such feed`
+    onProblem({ kind: 'mark-beyond-log', text })
+  }
+  if (checkpoint.session === session || sessions.includes(checkpoint.session)) return
+  const text = `the store needs feed ${checkpoint.session}, and there is no such feed`
   onProblem({ kind: 'mark-beyond-log', text })
 }
 
@@ -180,12 +190,18 @@ class OrderCheck {
   /** Last entry seen of each volume, and the last one that the store is to have. */
   readonly #heads = new Map<VolumeId, Head>()
   readonly #applied = new Map<VolumeId, Head>()
+  /** Volumes of which this looks at a part only. */
+  readonly #replicated = new Set<VolumeId>()
 
   constructor(check: FeedCheck) {
     this.#check = check
   }
 
   async take(session: SessionId, frame: Frame): Promise<void> {
+    if (frame.isReplicated) {
+      for (const { entry } of frame.entries) this.#replicated.add(entry.volume)
+      return
+    }
     const { applied } = this.#check
     const isApplied =
       session < applied.session ||
@@ -201,7 +217,7 @@ class OrderCheck {
   async finish(): Promise<void> {
     for (const [volume, head] of this.#applied) {
       const record = await this.#check.volume(volume)
-      if (record === undefined || isAt(record, head)) continue
+      if (record === undefined || isAt(record, head) || this.#replicated.has(volume)) continue
       const text = `volume ${volume} stands at entry ${record.index} in the store`
       this.#check.onProblem({
         kind: 'log-order',

@@ -138,6 +138,12 @@ async function findAtRest(
     const text = `the end of the log cannot be applied: ${view.outcome.message}`
     if (isWhole) onProblem({ kind: 'log-unusable', text })
     findings.notes.push('the store was checked without what the end of the log would change')
+  } else {
+    for (const text of view.outcome.strays) onProblem({ kind: 'log-order', text })
+    for (const { volume, entries } of view.outcome.pending) {
+      const count = entries.length === 1 ? 'a change' : `${entries.length} changes`
+      findings.notes.push(`${count} of volume ${volume} may not be acknowledged by other replicas`)
+    }
   }
   await inspect(view, findings, options, false, () => Promise.resolve(undefined))
   noteStaged(view, findings)

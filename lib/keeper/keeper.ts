@@ -5,8 +5,8 @@
  * batches, and answers what the serving side does not have in memory. The serving side keeps in
  * memory whatever is not applied yet, so an answer from here is never newer or older than that.
  *
- * In a cluster an entry of the log is history only when it is committed. The rest waits, and the log
- * is kept from there on; only where nobody replicates is every durable entry applied as it is read.
+ * In a cluster an entry of the log is history only when it is committed. The rest waits, and the
+ * log is kept from there on. Where nobody replicates, every durable entry is applied as it is read.
  *
  * When the disk is full a batch fails as a whole; the store is then opened anew and the same
  * batch tried again later. Nothing is lost, because the log keeps it.
