@@ -74,6 +74,23 @@ export class BlobStore {
       claim = { count: 0, written: this.#writeStaged(blob, bytes) }
       this.#claims.set(blob, claim)
     }
+    await this.#join(blob, claim)
+  }
+
+  /**
+   * Takes a claim on what others have staged, or are staging.
+   *
+   * @returns whether somebody has; if so it is durable, and `unstage` gives the claim back
+   * @throws as `stage`
+   */
+  async claim(blob: BlobId): Promise<boolean> {
+    const claim = this.#claims.get(blob)
+    if (claim === undefined) return false
+    await this.#join(blob, claim)
+    return true
+  }
+
+  async #join(blob: BlobId, claim: Claim): Promise<void> {
     claim.count++
     try {
       await claim.written
@@ -88,6 +105,11 @@ export class BlobStore {
     const claim = this.#claims.get(blob) ?? { count: 0, written: Promise.resolve() }
     claim.count++
     this.#claims.set(blob, claim)
+  }
+
+  /** Whether there is a file of it, be it whole or not. */
+  has(blob: BlobId): boolean {
+    return this.#disk.exists(blobPathOf(blob)) || this.#disk.exists(stagedPathOf(blob))
   }
 
   /** Takes back one `stage` or `claim`: the store names the blob, or nothing is going to. */

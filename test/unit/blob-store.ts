@@ -144,3 +144,18 @@ t.test('a check refuses what a read would', async t => {
   await t.rejects(store.check(BLOB), { code: 'BODY_DAMAGED' })
   t.match(store.damaged.get(BLOB), /BODY_DAMAGED/)
 })
+
+t.test('a claim can be taken on what others have staged, and on nothing else', async t => {
+  const disk = new SimDisk()
+  const store = storeOn(disk)
+  t.notOk(await store.claim(BLOB))
+  t.notOk(store.has(BLOB))
+  await store.stage(BLOB, BODY)
+  t.ok(await store.claim(BLOB))
+  store.unstage(BLOB)
+  t.ok(store.has(BLOB))
+  store.unstage(BLOB)
+  t.notOk(store.has(BLOB))
+  store.put(BLOB, BODY)
+  t.ok(store.has(BLOB))
+})
