@@ -5,9 +5,10 @@ import type { Disk } from './disk.ts'
 /** Replaces `name`, directly in the data directory; durable when the promise is kept. */
 export async function writeDurableText(disk: Disk, name: string, text: string): Promise<void> {
   const temporary = `${name}.new`
-  const file = disk.open(temporary, 'create')
+  // A new one: what a sync failed for once cannot be trusted to be written by the next.
+  if (disk.exists(temporary)) disk.remove(temporary)
+  const file = disk.open(temporary, 'exclusive')
   try {
-    file.truncate(0)
     file.write(Buffer.from(text), 0)
     await file.sync()
   } finally {

@@ -18,7 +18,7 @@ import type { LinkWord } from './channels.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Hello } from './hello.ts'
 import { JOIN_MS } from './join-cluster.ts'
-import { secureStream } from './secure-stream.ts'
+import { reasonOf, secureStream } from './secure-stream.ts'
 import type { KeyPair, SecureStream } from './secure-stream.ts'
 import type { PeerChannel } from './send-queue.ts'
 
@@ -97,7 +97,7 @@ export class Connection {
     this.#heartbeat = new Heartbeat(nowMs)
     this.#secure = secureStream(input.socket, input.target !== undefined, input.keyPair)
     const { noise } = this.#secure
-    noise.on('error', error => (this.#endReason ??= error.message))
+    noise.on('error', error => (this.#endReason ??= reasonOf(error)))
     noise.on('close', () => this.#input.owner.onEnd(this, this.#endReason ?? 'it was closed'))
     noise.on('handshake', () => this.#meet())
     noise.on('connect', () => this.#begin())

@@ -2,7 +2,6 @@
 
 import type { ReplicaId } from '../ids.ts'
 import type { Connection } from './connection.ts'
-import { HANDSHAKE_MS } from './connection.ts'
 
 /** A member of the cluster, as the council has it. */
 export interface PeerMember {
@@ -128,30 +127,4 @@ export class Link {
 export function redialMs(failures: number, unit: number): number {
   const most = Math.min(REDIAL_MS_MAX, REDIAL_MS_MIN * 2 ** failures)
   return Math.max(REDIAL_MS_MIN, most * (0.5 + unit / 2))
-}
-
-type Contender = Pick<Connection, 'hello' | 'replica' | 'target' | 'upSinceMs'>
-
-/**
- * Whether `fresh` takes the place of `old`, both being good connections between `self` and the
- * same other replica. Both sides come to the same answer: a later run wins; when both have dialled
- * at the same time, what the lower number dialled; and else the later one, which nobody would have
- * dialled whose older one was alive.
- */
-export function replaces(
-  fresh: Contender,
-  old: Contender,
-  self: ReplicaId,
-  nowMs: number
-): boolean {
-  const [freshBoot, oldBoot] = [fresh.hello?.boot ?? 0, old.hello?.boot ?? 0]
-  if (freshBoot !== oldBoot) return freshBoot > oldBoot
-  const [freshDialler, oldDialler] = [diallerOf(fresh, self), diallerOf(old, self)]
-  if (freshDialler === oldDialler) return true
-  const isOld = old.upSinceMs !== undefined && nowMs - old.upSinceMs > HANDSHAKE_MS
-  return isOld || freshDialler < oldDialler
-}
-
-function diallerOf({ target, replica }: Contender, self: ReplicaId): number {
-  return target === undefined ? (replica ?? 0) : self
 }

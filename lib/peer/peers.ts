@@ -24,7 +24,8 @@ import type { ConnectionOwner, Purpose } from './connection.ts'
 import { MESSAGE_BYTES_MAX } from './fragment.ts'
 import { commonVersion, decodeHello, encodeHello, PROTOCOL_VERSIONS, refusalOf } from './hello.ts'
 import type { Hello, Run, VersionRange } from './hello.ts'
-import { Link, redialMs, replaces } from './link.ts'
+import { isChosen } from './is-chosen.ts'
+import { Link, redialMs } from './link.ts'
 import type { PeerFigures, PeerMember } from './link.ts'
 import type { PeerRecords } from './peer-records.ts'
 import type { KeyPair } from './secure-stream.ts'
@@ -310,15 +311,15 @@ export class Peers extends Resource {
       connection.close('it is no member any more', true)
       return
     }
-    const old = link.connection
-    const self = this.#options.identity.replica
-    if (old !== undefined && !old.isEnding && !replaces(connection, old, self, this.#nowMs())) {
+    const { connection: old, dialled } = link
+    if (!isChosen(connection, { old, dialled }, this.#options.identity.replica, this.#nowMs())) {
       connection.close('there is another connection', false)
       return
     }
     if (old !== undefined) this.#drop(old, 'there is a newer connection')
     link.connection = connection
-    if (link.dialled === connection) link.dialled = undefined
+    link.dialled = undefined
+    if (dialled !== connection) dialled?.cut('another connection came first')
     connection.welcome()
   }
 

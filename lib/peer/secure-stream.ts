@@ -31,3 +31,16 @@ export function secureStream(
 export function newKeyPair(): KeyPair {
   return NoiseSecretStream.keyPair()
 }
+
+/** Why a stream ended, in words of ours where those below have none that say it. */
+export function reasonOf(error: Error): string {
+  return REASONS[error.message] ?? error.message
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  'pull failed': 'a frame was changed, repeated or left out on its way',
+  'Noise handshake failed': 'the handshake failed',
+  'Invalid header message received': 'the handshake failed',
+  'Invalid header received': 'the handshake failed',
+  'Invalid message received': 'a frame is too short to be one'
+}

@@ -111,6 +111,7 @@ t.test('both dial at the same time, and one connection is left', async t => {
   }
   await until(() => peers.every(({ received }) => received.length === peers.length - 1))
   for (const peer of peers) {
+    t.equal(peer.events.length, peers.length - 1, 'none gave way to another')
     t.equal(peer.peers.figures().length, peers.length - 1)
     t.ok(peer.peers.figures().every(({ isUp, refusal }) => isUp && refusal === undefined))
   }

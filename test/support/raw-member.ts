@@ -36,9 +36,20 @@ export interface RawStream extends SecureStream {
   readonly met: Promise<void>
 }
 
+/** Sends encrypted bytes on, in the way that a test wants. */
+export type Wire = (bytes: Uint8Array, write: (bytes: Uint8Array) => boolean) => boolean
+
+const PLAIN_WIRE: Wire = (bytes, write) => write(bytes)
+
 /** Encrypted, with `keyPair`, and nothing said. */
-export async function rawStream(address: string, keyPair: KeyPair): Promise<RawStream> {
+export async function rawStream(
+  address: string,
+  keyPair: KeyPair,
+  wire = PLAIN_WIRE
+): Promise<RawStream> {
   const socket = await rawSocket(address)
+  const write = socket.write.bind(socket)
+  Object.assign(socket, { write: (bytes: Uint8Array) => wire(bytes, write) })
   const secure = secureStream(socket, true, keyPair)
   secure.guard.trust()
   secure.noise.on('error', () => {})
@@ -59,9 +70,10 @@ export interface RawMember extends RawStream {
 export async function rawMember(
   address: string,
   peer: GroupPeer,
-  changes: Partial<Hello> | 'silent' = {}
+  changes: Partial<Hello> | 'silent' = {},
+  wire = PLAIN_WIRE
 ): Promise<RawMember> {
-  const raw = await rawStream(address, peer.keyPair)
+  const raw = await rawStream(address, peer.keyPair, wire)
   await raw.met
   const words: RawMember['words'] = []
   const channels = new Channels(raw.noise, {
