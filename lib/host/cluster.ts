@@ -263,7 +263,7 @@ export class Cluster extends Resource {
 
   #hasBodies(blobs: readonly BlobId[]): boolean {
     const { keeper } = this.#options
-    return blobs.every(blob => keeper.hasBlob(blob))
+    return blobs.every(blob => keeper.blobs.has(blob))
   }
 
   async #fetchBodies(
