@@ -64,6 +64,8 @@ export type RoostErrorCode =
   | 'BODY_MISSING'
   | 'CONTAINER_DAMAGED'
   | 'CONTROL_FAILED'
+  | 'COUNCIL_DAMAGED'
+  | 'COUNCIL_FAILED'
   | 'DATA_FORMAT'
   | 'DATA_IN_USE'
   | 'DATA_UNUSABLE'
@@ -104,6 +106,8 @@ export function errnoOf(code: RoostErrorCode): number {
     case 'BODY_MISSING':
     case 'CONTAINER_DAMAGED':
     case 'CONTROL_FAILED':
+    case 'COUNCIL_DAMAGED':
+    case 'COUNCIL_FAILED':
     case 'DATA_FORMAT':
     case 'DATA_IN_USE':
     case 'DATA_UNUSABLE':

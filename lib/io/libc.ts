@@ -80,6 +80,7 @@ function bind() {
     close: call('int close(int)'),
     getpagesize: call('int getpagesize(void)'),
     utimensat: call('int utimensat(int, void *, void *, int)'),
+    clockGettime: call('int clock_gettime(int, void *)'),
     openat2: call('long syscall(long, long, str, void *, size_t)'),
     // Not in every C library, and wanted by few.
     mknod: () => call('int mknod(void *, uint, ulong)'),
@@ -378,3 +379,12 @@ export function close(fd: number): void {
 export function pageSize(): number {
   return libc().getpagesize()
 }
+
+/** What a clock of the kernel shows, in milliseconds with fractions. */
+export function clockMs(clock: number): number {
+  const c = libc()
+  if (c.clockGettime(clock, timespec) < 0) throw failed('clock_gettime')
+  return Number(timespec.readBigInt64LE(0)) * 1e3 + Number(timespec.readBigInt64LE(8)) / 1e6
+}
+
+const timespec = Buffer.alloc(16)
