@@ -38,6 +38,13 @@ const ROOMS_AHEAD = ['council', 'peer', 'volume']
 /** Files of other rooms of which the same is true. */
 const FILES_AHEAD = ['lib/blob/body-exchange.ts']
 
+/** The same of single files, in rooms that are in use. */
+const FILES_AHEAD = [
+  'lib/host/council-host.ts',
+  'lib/host/council-ports.ts',
+  'lib/io/boot-clock.ts'
+]
+
 /** Rooms that may touch the machine: its files, sockets, clocks, processes and chance. */
 const MACHINE_ROOMS = ['io', 'cli']
 

@@ -27,13 +27,9 @@ export type ClientOutput =
   | { readonly kind: 'send'; readonly to: ReplicaId; readonly message: CouncilMessage }
   | { readonly kind: 'opened'; readonly session: SessionId }
   /** The session is over; another run has to open one, with a higher boot. */
-  | {
-      readonly kind: 'ended'
-      /** 0 where none was opened. */
-      readonly session: SessionId | 0
-      /** Why none was opened. */
-      readonly why?: Refusal
-    }
+  | { readonly kind: 'ended'; readonly session: SessionId }
+  /** No session was opened. A replica that is no member asks again; others have ended. */
+  | { readonly kind: 'refused'; readonly why: Refusal }
   | { readonly kind: 'answered'; readonly number: number; readonly answer: CouncilAnswer }
   | { readonly kind: 'lease'; readonly lease: Extract<CouncilMessage, { kind: 'lease' }> }
 
@@ -86,6 +82,11 @@ export class CouncilClient {
   /** Until when this run may answer alone; 0 when it may not. */
   get validUntil(): number {
     return this.session === 0 ? 0 : this.#validUntil
+  }
+
+  /** Commands that were put and are not answered, in the order of their numbers. */
+  get unanswered(): readonly Command[] {
+    return [...this.#commands.values()]
   }
 
   /** How many questions were put, those of clients before included. */
@@ -179,12 +180,13 @@ export class CouncilClient {
   #answered(question: Question, answer: CouncilAnswer, now: number): void {
     if (question.kind === 'open') {
       if (this.#session !== 0) return
-      if (answer.kind === 'refused' || answer.session === undefined) {
-        this.#isEnded = true
-        const why = answer.kind === 'refused' ? { why: answer.why } : {}
-        this.#outputs.push({ kind: 'ended', session: 0, ...why })
+      if (answer.kind === 'refused') {
+        // Somebody may be about to make it a member.
+        this.#isEnded = answer.why !== 'notMember'
+        this.#outputs.push({ kind: 'refused', why: answer.why })
         return
       }
+      if (answer.session === undefined) return
       this.#session = answer.session
       this.#outputs.push({ kind: 'opened', session: answer.session })
       for (const number of this.#commands.keys()) this.#ask({ kind: 'request', number }, now)

@@ -11,82 +11,24 @@
  */
 
 import type { Command, CouncilAnswer, Refusal } from '../council/command.ts'
-import { CouncilClient, type ClientIdentity, type ClientOutput } from '../council/council-client.ts'
+import { CouncilClient, type ClientOutput } from '../council/council-client.ts'
 import { CouncilDisk } from '../council/council-disk.ts'
 import type { CouncilMessage } from '../council/council-message.ts'
-import type { CouncilState, Member } from '../council/council-state.ts'
+import type { CouncilState } from '../council/council-state.ts'
 import { COUNCIL_TICK_MS, CouncilVoter, type VoterOutput } from '../council/council-voter.ts'
 import { decodePost, encodePost, type CouncilPost } from '../council/council-wire.ts'
 import { foundedLog } from '../council/founding.ts'
 import { RAFT_RULES } from '../council/raft-turn.ts'
-import type { Health } from '../council/session.ts'
 import { RoostError } from '../errors.ts'
 import type { ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import { bootMs } from '../io/boot-clock.ts'
-import type { Disk } from '../io/disk.ts'
-import type { Logger } from '../io/logger.ts'
 import { every } from '../io/timer.ts'
 import { present } from '../util/assert.ts'
 import { Resource } from '../util/resource.ts'
 import type { LeaseView } from '../volume/volume-io.ts'
-
-/** What is told to whoever has a council; all of it in order, and none of it before `open`. */
-export interface CouncilListener {
-  /** The lease of a volume, newer than before or as it was asked for. */
-  lease(volume: VolumeId, view: LeaseView): void
-  /** Any lease may be another, or its holder gone: look at those that matter. */
-  leasesChanged(): void
-  opened(session: SessionId): void
-  /** The session is over. What it asked and was not answered gets no answer any more. */
-  ended(): void
-  answered(number: number, answer: CouncilAnswer): void
-  /** Until when the session may answer alone, by the host's clock; 0: not at all. */
-  validUntil(ms: number): void
-  /** Members, their sessions, or who votes. */
-  members(members: readonly Member[], voters: readonly ReplicaId[]): void
-  /** 0: nobody is known to lead. */
-  leader(leader: ReplicaId | 0): void
-  /**
-   * No session for this replica. By 'notMember' it may yet become one; for any other reason there
-   * will be none: its directory was rolled back, or is a copy of another's.
-   */
-  refused(why: Refusal): void
-  /** The disk failed. Nothing happens any more. */
-  failed(error: RoostError): void
-}
-
-export interface CouncilHostOptions {
-  /** Of the data directory. */
-  readonly disk: Disk
-  readonly identity: ClientIdentity
-  /** What the cluster begins with, at its founder; of no account where a log is there. */
-  readonly founded?: CouncilState
-  /** Whom a joining member may ask, until it knows who votes. */
-  readonly hints?: readonly ReplicaId[]
-  /** For the next session of the same process: counted up durably, and drawn anew. */
-  nextBoot(): Pick<ClientIdentity, 'boot' | 'nonce'>
-  health(): Health
-  /** Hands bytes to a member, or drops them where there is no connection. */
-  send(to: ReplicaId, bytes: Buffer): void
-  readonly on: CouncilListener
-  readonly logger: Logger
-  /** From 0, less than 1. */
-  random(): number
-  /** ms that go on while the machine sleeps; the machine's own where this is not given. */
-  now?(): number
-}
+import type { CouncilFigures, CouncilHostOptions } from './council-ports.ts'
 
 type MessageOf<Kind extends CouncilMessage['kind']> = Extract<CouncilMessage, { kind: Kind }>
-
-export interface CouncilFigures {
-  readonly term: number
-  readonly leader: ReplicaId | 0
-  /** How much has been decided, as far as it is known here. */
-  readonly position: number
-  readonly voters: readonly ReplicaId[]
-  readonly session: SessionId | 0
-  readonly logBytes: number
-}
 
 /** Entries in one message; one of them can be about thousands of volumes. */
 const ENTRIES_PER_MESSAGE_MAX = 64
@@ -119,7 +61,6 @@ export class CouncilHost extends Resource {
   /** Called when the session has been ended in good order. */
   #left: (() => void) | undefined
   #endRequest = 0
-  #boot: number
   /** Members of whose nonsense the log knows. */
   readonly #garblers = new Set<ReplicaId>()
 
@@ -127,7 +68,6 @@ export class CouncilHost extends Resource {
     super()
     this.#options = options
     this.#now = options.now ?? bootMs
-    this.#boot = options.identity.boot
     this.#client = new CouncilClient(options.identity, [])
   }
 
@@ -147,11 +87,6 @@ export class CouncilHost extends Resource {
   /** Until when this replica may answer alone, by the host's clock; 0: not at all. */
   get validUntil(): number {
     return this.#left === undefined ? this.#client.validUntil : 0
-  }
-
-  /** Who runs under `boot`, which grows with each session of the process. */
-  get boot(): number {
-    return this.#boot
   }
 
   get figures(): CouncilFigures {
@@ -422,35 +357,33 @@ export class CouncilHost extends Resource {
   }
 
   #ended(): void {
-    this.#left?.()
     // Whatever is asked for by those who hear of it is for the session to come.
-    this.#requestsBefore = this.#requests
-    this.#begin()
+    if (this.#left === undefined) this.#begin()
+    this.#left?.()
     this.#tellValidUntil()
     this.#options.on.ended()
   }
 
   #refused(why: Refusal): void {
     this.#openFrom = this.#now() + OPEN_AGAIN_MS
-    if (why === 'sessionEnded') {
-      const commands = this.#client.unanswered
-      this.#begin()
-      // None was put so far, so they keep their numbers.
-      for (const command of commands) this.#client.request(command, this.#now())
-      return
-    }
+    if (why === 'sessionEnded') return this.#begin(this.#client.unanswered)
     this.#isRefused = why !== 'notMember'
     this.#options.on.refused(why)
   }
 
-  /** Another client, for another session. */
-  #begin(): void {
+  /** Another client, for another session. @param commands not put so far, the last ones */
+  #begin(commands: readonly Command[] = []): void {
     const { identity, nextBoot } = this.#options
-    const { boot, nonce } = nextBoot()
-    this.#boot = boot
     const { voters } = this.state
     const { questions } = this.#client
-    this.#client = new CouncilClient({ ...identity, boot, nonce }, voters, questions)
+    try {
+      const { boot, nonce } = nextBoot()
+      this.#client = new CouncilClient({ ...identity, boot, nonce }, voters, questions)
+    } catch (cause) {
+      return this.#fail(new RoostError('COUNCIL_FAILED', 'no other session begins', { cause }))
+    }
+    this.#requestsBefore = this.#requests - commands.length
+    for (const command of commands) this.#client.request(command, this.#now())
     if (this.#leader !== 0) this.#obey(this.#client.lead(this.#leader, this.#now()))
   }
 

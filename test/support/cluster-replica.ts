@@ -314,6 +314,8 @@ export class ClusterReplica {
         case 'ended':
           for (const volume of this.volumes.keys()) this.input(volume, { kind: 'ended' })
           break
+        case 'refused':
+          break
         case 'answered':
           this.#answered(run, output.number, output.answer)
           break
