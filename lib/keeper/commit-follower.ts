@@ -106,6 +106,17 @@ export class CommitFollower {
     return this.#tasks.slice(0, count)
   }
 
+  /** How far volumes are applied by these tasks of which the log does not say that they may be. */
+  unsaidIn(tasks: readonly KeeperTask[]): Map<VolumeId, LogPoint> {
+    const points = new Map<VolumeId, LogPoint>()
+    for (const task of tasks) {
+      if (task.kind !== 'apply' || this.#log.isSaid(task.logged)) continue
+      const { volume, epoch, index } = task.logged.entry
+      points.set(volume, { epoch, index, hash: task.logged.hash })
+    }
+    return points
+  }
+
   /** The first `count` tasks are in the store. */
   done(count: number): void {
     this.#tasks.splice(0, count)

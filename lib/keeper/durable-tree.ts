@@ -60,6 +60,11 @@ export class DurableTree implements Tree {
   #bornNames = new Set<string>()
   /** Whether no file can be left of a batch that a crash or a refusal kept out of the store. */
   #isClean = false
+  /**
+   * Files may be left also of later batches: the entries of one that did not get into the store need
+   * not come in the same batch again.
+   */
+  isUncertain = false
 
   constructor(store: Store) {
     this.#store = store
@@ -222,7 +227,7 @@ export class DurableTree implements Tree {
     this.#keys = new Map()
     this.#born = new Set()
     this.#bornNames = new Set()
-    this.#isClean = true
+    this.#isClean = !this.isUncertain
     return changes
   }
 

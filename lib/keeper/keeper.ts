@@ -27,7 +27,7 @@ import type { FeedMark } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import { applyEntry } from '../tree/apply.ts'
 import { present } from '../util/assert.ts'
-import { writeBatch, type KeeperFiles } from './batch-writer.ts'
+import { writeBatch, writeCommits, type KeeperFiles } from './batch-writer.ts'
 import { CommitFollower, type OnCarryNeeded } from './commit-follower.ts'
 import { DurableTree } from './durable-tree.ts'
 import { removeGarbage } from './garbage.ts'
@@ -367,7 +367,7 @@ export class Keeper {
     const mark = { session: this.session, position, chain }
     while (follower.hasTasks) {
       const tasks = follower.nextTasks(BATCH_BYTES_MAX)
-      await this.#runTasks(tasks, mark)
+      await this.#runTasks(follower, tasks, mark)
       follower.done(tasks.length)
       this.#claims.release(tasks)
       follower.answer(volume => recordIn(this.#store, volume).index)
@@ -377,7 +377,11 @@ export class Keeper {
     return position >= durable
   }
 
-  async #runTasks(tasks: readonly KeeperTask[], mark: FeedMark): Promise<void> {
+  async #runTasks(
+    follower: CommitFollower,
+    tasks: readonly KeeperTask[],
+    mark: FeedMark
+  ): Promise<void> {
     for (const task of tasks) {
       if (task.kind === 'install') {
         await runInstall(this.#disk, this.#files(), task, this.#installCheckpoint)
@@ -389,6 +393,7 @@ export class Keeper {
       runTask(this.#tree, task)
     }
     const changes = this.#tree.takeChanges()
+    await writeCommits(this.#files(), changes, follower.unsaidIn(tasks))
     await writeBatch(this.#files(), changes, mark)
     this.#garbage += keys.garbageIn(changes.keys)
   }

@@ -124,6 +124,11 @@ export class PendingLog {
     return this.#volumes.get(volume)?.committed ?? this.#noted.get(volume)?.index
   }
 
+  /** Whether the log that was read says itself that this is committed. */
+  isSaid({ entry: { volume, index } }: LoggedEntry): boolean {
+    return index <= (this.#volumes.get(volume)?.said ?? 0)
+  }
+
   /** Where reading has to begin to come by all that is pending; undefined when nothing is. */
   get lowest(): FeedMark | undefined {
     let lowest: FeedMark | undefined
@@ -187,7 +192,13 @@ export class PendingLog {
 
   #release(volume: VolumeId, entries: readonly LoggedEntry[]): KeeperTask[] {
     this.#noteWaiting(volume)
-    return entries.length === 0 ? [] : [{ kind: 'release', entries }]
+    const last = entries.at(-1)
+    if (last === undefined) return []
+    // Accepting an entry promised its epoch, which is not taken back with it.
+    return [
+      { kind: 'promise', volume, epoch: last.entry.epoch },
+      { kind: 'release', entries }
+    ]
   }
 
   #noteWaiting(volume: VolumeId): void {

@@ -9,15 +9,11 @@
 
 import type { LoggedEntry } from '../feed/entry.ts'
 import { RoostError } from '../errors.ts'
-import type { Epoch, Index, Position, VolumeId } from '../ids.ts'
-import type { FeedMark } from '../store/records.ts'
+import type { Index, Position, VolumeId } from '../ids.ts'
+import type { FeedMark, StoredPoint } from '../store/records.ts'
 
 /** A point of a volume's history. The hash is of the entry `index`. */
-export interface LogPoint {
-  readonly epoch: Epoch
-  readonly index: Index
-  readonly hash: Buffer
-}
+export type LogPoint = StoredPoint
 
 /** Where an item of the log is. */
 export interface LogPlace {
@@ -48,6 +44,8 @@ export class PendingVolume {
   #queue: Pending[] = []
   /** Committed, as far as was heard; undefined where that is no more than `base`. */
   #noted: LogPoint | undefined
+  /** Committed as the log says that was read. */
+  said = 0
   /** The first entry that did not follow, as long as nothing explains it. */
   #stray: { readonly index: Index; readonly text: string } | undefined
 
@@ -104,6 +102,7 @@ export class PendingVolume {
    * @throws RoostError FEED_DAMAGED when they are not there
    */
   commit(through: Index): LoggedEntry[] {
+    this.said = Math.max(this.said, through)
     const count = through - this.#base.index
     if (count <= 0) return []
     if (count > this.#queue.length) {

@@ -16,8 +16,14 @@ import type { Frame } from '../feed/frame.ts'
 import { NO_HASH } from '../feed/entry.ts'
 import type { Position, SessionId, VolumeId } from '../ids.ts'
 import type { Disk } from '../io/disk.ts'
-import { markKey } from '../store/keys.ts'
-import { decodeCount, decodeMark, encodeCount, type FeedMark } from '../store/records.ts'
+import { COMMIT_RANGE, markKey, volumeOfKey } from '../store/keys.ts'
+import {
+  decodeCount,
+  decodeMark,
+  decodePoint,
+  encodeCount,
+  type FeedMark
+} from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import { applyEntry } from '../tree/apply.ts'
 import { writeBatch, type KeeperFiles } from './batch-writer.ts'
@@ -92,6 +98,9 @@ export async function recover(
   const checkpoint = readMark(files.store, 'checkpoint')
   const applied = readMark(files.store, 'applied')
   const replay = new Replay(disk, files, applied, installCheckpoint)
+  for (const [key, value] of await files.store.range(...COMMIT_RANGE, Infinity)) {
+    replay.log.note(volumeOfKey(key), decodePoint(value))
+  }
   const tornTails: string[] = []
   for (const session of sessionsOf(disk)) {
     if (session < checkpoint.session) continue
@@ -195,6 +204,7 @@ class Replay {
   }
 
   async #takeItems(session: SessionId, frame: Frame): Promise<void> {
+    this.#tree.isUncertain = true
     const { position, chainBefore: chain } = frame
     const place = { mark: { session, position, chain }, since: firstFrameOf(0) }
     for (const item of frame.items) {
@@ -211,6 +221,7 @@ class Replay {
       await this.#write()
       await runInstall(this.#disk, this.#files, task, this.#installCheckpoint)
       this.#tree = new DurableTree(this.#files.store)
+      this.#tree.isUncertain = true
       return
     }
     if (task.kind === 'apply') {

@@ -8,6 +8,7 @@
 
 import type { Change, LoggedEntry } from '../feed/entry.ts'
 import type { Ino } from '../ids.ts'
+import { blobKey } from '../store/keys.ts'
 import type { DurableTree } from './durable-tree.ts'
 import type { KeeperFiles } from './batch-writer.ts'
 
@@ -49,7 +50,8 @@ export class Redo {
 
   #redoSeal(change: Change & { kind: 'seal' }, bodies: readonly Buffer[]): void {
     change.extents.forEach(({ blob }, i) => {
-      if (this.#tree.references(blob) === 0) return
+      // Asked of the store itself: a batch under way writes its blobs when it is written.
+      if (this.#files.store.get(blobKey(blob)) === undefined) return
       const at = change.riding.indexOf(i)
       const body = at < 0 ? undefined : bodies[at]
       if (body === undefined) this.#files.blobs.adopt(blob)

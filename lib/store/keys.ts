@@ -7,6 +7,7 @@
  *     x ino window       extents          b hash         number of references to a blob
  *     v volume           volume record    g b hash, g c ino       files to be deleted
  *     m word             marks            p volume    epoch that is promised
+ *     c volume           how far a batch that may be half done is committed
  */
 
 import type { BlobId, Index, Ino, VolumeId } from '../ids.ts'
@@ -63,6 +64,17 @@ export function volumeKey(volume: VolumeId): string {
 }
 
 export const VOLUME_RANGE: readonly [string, string] = ['v', 'w']
+
+export function commitKey(volume: VolumeId): string {
+  return 'c' + number(volume)
+}
+
+export const COMMIT_RANGE: readonly [string, string] = ['c', 'd']
+
+/** The volume that the key of a promise or a commit ends with. */
+export function volumeOfKey(key: string): VolumeId {
+  return inoOfKey(key) as number as VolumeId
+}
 
 export function promiseKey(volume: VolumeId): string {
   return 'p' + number(volume)

@@ -187,6 +187,27 @@ export function decodeMark(bytes: Buffer): FeedMark {
   return { session, position, chain: Buffer.from(input.bytes(HASH_SIZE)) }
 }
 
+/** A point of a volume's history, with the hash of its entry. */
+export interface StoredPoint {
+  readonly epoch: Epoch
+  readonly index: Index
+  readonly hash: Buffer
+}
+
+export function encodePoint({ epoch, index, hash }: StoredPoint): Buffer {
+  return encoded(out => {
+    out.u32(epoch)
+    out.u53(index)
+    out.bytes(hash)
+  })
+}
+
+export function decodePoint(bytes: Buffer): StoredPoint {
+  const input = new ByteReader(bytes)
+  const [epoch, index] = [input.u32() as Epoch, input.u53() as Index]
+  return { epoch, index, hash: Buffer.from(input.bytes(HASH_SIZE)) }
+}
+
 export function encodeCount(count: number): Buffer {
   return encoded(out => {
     out.u53(count)
