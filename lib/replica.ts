@@ -28,7 +28,6 @@ import { NodeDisk } from './io/node-disk.ts'
 import { cpuSeconds, processFigures } from './io/process-figures.ts'
 import { SystemClock } from './io/system-clock.ts'
 import { Keeper } from './keeper/keeper.ts'
-import { installCheckpoint } from './keeper/install-checkpoint.ts'
 import { migrateDataDirectory } from './keeper/migrate.ts'
 import { readClusterIdentity, type ClusterIdentity } from './peer/cluster-identity.ts'
 import type { Stats } from './stats.ts'
@@ -173,7 +172,6 @@ export class Replica extends Resource {
       disk,
       openStore: () => LevelStore.open(join(this.#directory, 'store')),
       isReplicated: membership !== undefined,
-      installCheckpoint,
       onCarryNeeded: volumes => this.#cluster?.carry(volumes)
     })
     this.#keeper = await this.own(keeper)

@@ -22,27 +22,12 @@ const LAYERS = [
   ['mail', 'tree', 'council'],
   ['volume', 'blob', 'store'],
   ['keeper', 'vfs'],
+  ['replication'],
   ['fsck', 'export', 'fuse', 'peer'],
   ['host'],
   ['config', 'replica'],
   ['admin', 'index'],
   ['cli']
-]
-
-/**
- * Rooms that no program enters yet: they are whole and tested, and what joins them to disks and
- * connections comes later. Their tests reach them instead.
- */
-const ROOMS_AHEAD = ['council', 'peer', 'volume']
-
-/** Files of other rooms of which the same is true. */
-const FILES_AHEAD = ['lib/blob/body-exchange.ts']
-
-/** The same of single files, in rooms that are in use. */
-const FILES_AHEAD = [
-  'lib/host/council-host.ts',
-  'lib/host/council-ports.ts',
-  'lib/io/boot-clock.ts'
 ]
 
 /** Rooms that may touch the machine: its files, sockets, clocks, processes and chance. */

@@ -101,7 +101,7 @@ export class BlobStore {
   }
 
   /** Claims a blob that an ended session staged for an entry that is not applied yet. */
-  claim(blob: BlobId): void {
+  reclaim(blob: BlobId): void {
     const claim = this.#claims.get(blob) ?? { count: 0, written: Promise.resolve() }
     claim.count++
     this.#claims.set(blob, claim)

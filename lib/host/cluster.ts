@@ -17,7 +17,7 @@ import { SessionWord } from '../fuse/session-word.ts'
 import type { BlobId, ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import { bootMs } from '../io/boot-clock.ts'
 import type { Logger } from '../io/logger.ts'
-import { delay, every } from '../io/timer.ts'
+import { after, delay, every } from '../io/timer.ts'
 import type { Keeper } from '../keeper/keeper.ts'
 import { volumeKey } from '../store/keys.ts'
 import { decodeVolume } from '../store/records.ts'
@@ -26,7 +26,6 @@ import { proposedCommand } from '../volume/proposed-command.ts'
 import type { LeaseView, VolumeProposal } from '../volume/volume-io.ts'
 import { encodeVolumeBatch } from '../volume/volume-wire.ts'
 import { replicatedEntry } from '../volume/replicated-entry.ts'
-import { CheckpointTransfer } from './checkpoint-transfer.ts'
 import type { Member } from './member.ts'
 
 /** How often it is looked for volumes that nobody holds, and for who should vote. */
@@ -35,6 +34,10 @@ const SWEEP_MS = 500
 const SWEEP_MAX = 64
 /** How long the volumes may take to be given back at the end. */
 const GIVE_BACK_MS = 3000
+
+/** Bytes of bodies that wait for one peer before more are sent, and how often that is looked at. */
+const BUFFERED_MAX = 8 * 1024 * 1024
+const ROOM_MS = 5
 
 /** What stands in front of a message on the channel for bodies. */
 const BODY = 0
@@ -53,7 +56,6 @@ export class Cluster extends Resource {
   readonly #options: ClusterOptions
   readonly #word: SessionWord
   readonly #bodies: BodyExchange
-  readonly #checkpoints: CheckpointTransfer
   /** Proposals that the council has not answered, by the number of the request. */
   readonly #proposals = new Map<number, { volume: VolumeId; number: number }>()
   readonly #described = new Map<number, (volumes: readonly VolumeFigures[]) => void>()
@@ -68,14 +70,8 @@ export class Cluster extends Resource {
     const { member, keeper, logger } = options
     this.#bodies = new BodyExchange({
       blobs: keeper.blobs,
-      send: (to, bytes) => member.send(to, 'blob', tagged(BODY, bytes)),
-      logger
-    })
-    this.#checkpoints = new CheckpointTransfer({
-      keeper,
-      bodies: this.#bodies,
-      send: (to, bytes) => member.send(to, 'blob', tagged(CHECKPOINT, bytes)),
-      logger
+      send: (to, bytes) => this.#sendBody(to, tagged(BODY, bytes)),
+      after
     })
   }
 
@@ -174,7 +170,6 @@ export class Cluster extends Resource {
       },
       down: replica => {
         this.#bodies.peerDown(replica)
-        this.#checkpoints.peerDown(replica)
       }
     })
     const stop = every(SWEEP_MS, () => this.#sweep())
@@ -201,10 +196,18 @@ export class Cluster extends Resource {
     if (!wasValid && this.isValid) this.#tell({ kind: 'valid' })
   }
 
+  /** @returns when there is room for more */
+  async #sendBody(to: ReplicaId, bytes: Buffer): Promise<void> {
+    const { member } = this.#options
+    if (!member.send(to, 'blob', bytes)) {
+      throw new RoostError('PEER_FAILED', `replica ${to} is not connected`)
+    }
+    while (member.bufferedBytes(to) > BUFFERED_MAX && member.isUp(to)) await delay(ROOM_MS)
+  }
+
   #hearBody(from: ReplicaId, bytes: Buffer): void {
     const rest = bytes.subarray(1)
     if (bytes[0] === BODY) this.#bodies.hear(from, rest)
-    else if (bytes[0] === CHECKPOINT) this.#checkpoints.hear(from, rest)
   }
 
   #tellPeers(): void {
@@ -275,7 +278,7 @@ export class Cluster extends Resource {
     try {
       const others = [...this.#options.member.council.state.members.keys()]
       const sources = [from, ...others.filter(replica => replica !== from)]
-      await Promise.all(blobs.map(blob => this.#bodies.fetch(blob, sources)))
+      await Promise.all(blobs.map(blob => this.#bodies.fetchBlob(sources, blob)))
       this.#tell({ kind: 'held', volume, point })
     } catch (error) {
       this.#options.logger.warn(`bodies of volume ${volume}: ${String(error)}`)
@@ -284,8 +287,7 @@ export class Cluster extends Resource {
 
   async #fetchCheckpoint(volume: VolumeId, from: ReplicaId, point: HistoryPoint): Promise<void> {
     try {
-      const installed = await this.#checkpoints.fetch(from, volume, point)
-      this.#tell({ kind: 'installed', volume, point: installed })
+      throw new RoostError('PEER_FAILED', `no checkpoints yet: ${from} ${point.index}`)
     } catch (error) {
       if (!(error instanceof RoostError)) throw error
       this.#options.logger.warn(`checkpoint of volume ${volume}: ${error.message}`)

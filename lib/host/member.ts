@@ -99,6 +99,11 @@ export class Member extends Resource {
     return present(this.#peers, 'peers').send(to, channel, bytes)
   }
 
+  /** Bytes that wait to be sent to it. */
+  bufferedBytes(to: ReplicaId): number {
+    return present(this.#peers, 'peers').bufferedBytes(to)
+  }
+
   peerFigures(): readonly PeerFigures[] {
     return present(this.#peers, 'peers').figures()
   }
@@ -125,7 +130,8 @@ export class Member extends Resource {
       logger,
       wallMs: () => this.#wallMs()
     })
-    this.#council = await this.own(this.#makeCouncil(run))
+    this.#council = this.#makeCouncil(run)
+    await this.own(this.#council)
     const { replica, publicKey, secretKey, clusterId, listen } = identity
     this.#peers = await this.own(
       new Peers({

@@ -19,7 +19,7 @@ export class PendingClaims {
     for (const logged of pending.flatMap(({ entries }) => entries)) {
       const staged = stagedIn(logged)
       if (staged.length === 0) continue
-      for (const blob of staged) blobs.claim(blob)
+      for (const blob of staged) blobs.reclaim(blob)
       this.#claimed.set(logged.hash.toString('hex'), staged)
     }
   }

@@ -214,6 +214,7 @@ export class LiveTree implements Tree {
   /** Anything in the volume may be different. */
   outdateAll(volume: VolumeId): void {
     this.outdateVolume(volume)
+    for (const ino of this.#absent) if (volumeOf(ino) === volume) this.#absent.delete(ino)
     const isOf = (ino: Ino): boolean => volumeOf(ino) === volume
     for (const ino of [...this.#nodes.select(isOf)]) {
       this.outdate(ino)

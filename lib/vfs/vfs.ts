@@ -98,7 +98,8 @@ export class Vfs {
   start(owner: Caller, orphans: readonly Ino[]): void {
     const { tree, recorder, leases } = this.#parts
     const root = tree.volume(ROOT_VOLUME)
-    if (root.nextCounter === 1) {
+    const hasRoot = leases.isShared ? tree.hasInode(ROOT_INO) : root.index > 0
+    if (!hasRoot) {
       const change = { kind: 'makeRoot', mode: ROOT_MODE, uid: owner.uid, gid: owner.gid } as const
       recorder.record([{ volume: ROOT_VOLUME, change }])
     }
