@@ -144,6 +144,11 @@ export class ClusterSide implements Leases {
     throw new Wait(acknowledgedKey(volume))
   }
 
+  awaitMore(volume: VolumeId): void {
+    this.volumes.know(volume)
+    throw new Wait(moreKey(volume))
+  }
+
   /** A lock is asked for: where the volume is being given away, it waits for the next holder. */
   requireForLock(volume: VolumeId): void {
     if (this.#draining.has(volume)) throw new Wait(leaseKey(volume))
@@ -431,6 +436,7 @@ export class ClusterSide implements Leases {
     barrier.version++
     barrier.through = this.volumes.toldOf(volume)
     this.#barriers.set(volume, barrier)
+    this.#options.parking.resume(moreKey(volume))
   }
 
   #acknowledged(volume: VolumeId): void {
@@ -460,6 +466,10 @@ export class ClusterSide implements Leases {
 /** What ops wait for that need the lease of a volume. */
 export function leaseKey(volume: VolumeId): string {
   return `lease:${volume}`
+}
+
+function moreKey(volume: VolumeId): string {
+  return `more:${volume}`
 }
 
 function acknowledgedKey(volume: VolumeId): string {

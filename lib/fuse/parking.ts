@@ -32,7 +32,7 @@ interface DurableWait {
 }
 
 /** Begins the keys of what comes from other replicas. */
-const FROM_OTHERS = ['lease:', 'acknowledged:']
+const FROM_OTHERS = ['lease:', 'acknowledged:', 'more:']
 
 export class Parking {
   readonly #byKey = new Map<string, ParkedOp[]>()

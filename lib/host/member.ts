@@ -19,6 +19,7 @@ import type { Run } from '../peer/hello.ts'
 import { Invites } from '../peer/invites.ts'
 import { JoinDesk, type Applicant } from '../peer/join-desk.ts'
 import type { PeerFigures } from '../peer/link.ts'
+import { MemberList } from '../peer/member-list.ts'
 import { PeerRecords } from '../peer/peer-records.ts'
 import { Peers } from '../peer/peers.ts'
 import type { PeerChannel } from '../peer/send-queue.ts'
@@ -68,6 +69,7 @@ export class Member extends Resource {
   /** Counted up durably, for the session after this one. */
   #nextRun: Run | undefined
   #peers: Peers | undefined
+  #list: MemberList | undefined
   #records: PeerRecords | undefined
   #invites: Invites | undefined
   #follower: MemberFollower | undefined
@@ -119,6 +121,7 @@ export class Member extends Resource {
     const { disk, identity, storeId, logger, clock } = this.#options
     const run = await beginRun(disk)
     this.#nextRun = await beginRun(disk)
+    this.#list = await this.own(MemberList.read(disk, identity.founders))
     const records = PeerRecords.read(disk)
     this.#records = records
     const invites = Invites.read(disk)
@@ -162,7 +165,7 @@ export class Member extends Resource {
       disk,
       identity: { replica: identity.replica, storeId, ...run },
       ...(founded && { founded }),
-      hints: identity.founders.map(({ replica }) => replica),
+      hints: this.#members().map(({ replica }) => replica),
       health,
       send: (to, bytes) => void this.#peers?.send(to, 'council', bytes),
       nextBoot: () => this.#takeRun(),
@@ -170,11 +173,15 @@ export class Member extends Resource {
       on: {
         lease: (volume, view) => this.#follower?.lease(volume, view),
         leasesChanged: () => this.#follower?.leasesChanged(),
-        opened: session => this.#follower?.opened(session),
+        opened: session => {
+          this.#noteMembers()
+          this.#follower?.opened(session)
+        },
         ended: () => this.#follower?.ended(),
         answered: (number, answer) => this.#answered(number, answer),
         validUntil: ms => this.#follower?.valid(ms),
         members: () => {
+          this.#noteMembers()
           this.#peers?.membersChanged()
           this.#follower?.changed()
         },
@@ -201,18 +208,25 @@ export class Member extends Resource {
     return Number(this.#options.clock.nowNs() / NS_PER_MS)
   }
 
-  /** As the council says, and before it is known, as this replica was told when it joined. */
+  /** As the council says, and before that has come here in this run, as it said last. */
   #members(): readonly FoundingMember[] {
-    const { founders } = this.#options.identity
-    const known = [...(this.#council?.state.members.values() ?? [])]
-    if (known.length === 0) return founders
-    return known.map(({ replica, key, storeId, role }) => {
-      return { replica, key, storeId, role, addresses: this.#addressesOf(replica) }
-    })
+    return present(this.#list, 'list of members').members
+  }
+
+  /** What the council's log has here may be old until it tells of this very session. */
+  #noteMembers(): void {
+    const { state, session } = this.council
+    const isCurrent = session !== 0 && state.members.get(this.self)?.session === session
+    if (!isCurrent) return
+    this.#list?.replace(
+      [...state.members.values()].map(({ replica, key, storeId, role }) => {
+        return { replica, key, storeId, role, addresses: this.#addressesOf(replica) }
+      })
+    )
   }
 
   #addressesOf(replica: ReplicaId): readonly string[] {
-    const { founders } = this.#options.identity
+    const founders = this.#members()
     const learned = this.#records?.addressOf(replica)
     const founding = founders.find(founder => founder.replica === replica)?.addresses ?? []
     return learned === undefined ? founding : [learned, ...founding]

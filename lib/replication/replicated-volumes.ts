@@ -128,6 +128,11 @@ export class ReplicatedVolumes {
     return hosted === undefined ? undefined : headOf(hosted.state.history)
   }
 
+  /** Looks the volume up, if nothing is known of it yet. */
+  know(volume: VolumeId): void {
+    if (!this.#hosted.has(volume)) this.input(volume, { kind: 'tick' })
+  }
+
   /** Somebody here needs the lease. Asked again, it changes nothing. */
   want(volume: VolumeId): void {
     this.input(volume, { kind: 'want', isWanted: true })
@@ -412,12 +417,17 @@ export class ReplicatedVolumes {
       this.#ports.committed(volume, present(pointAt(state.history, hosted.told), 'shown point'))
     }
     if (state.phase.kind === 'holding' && !hosted.isReady && state.commit.index >= hosted.begin) {
-      hosted.isReady = true
-      this.#later(() => {
-        if (hosted.isReady) this.#ports.ready(volume)
-      })
+      this.#later(() => this.#becomeReady(hosted))
     }
     this.#forget(hosted)
+  }
+
+  /** Only when the tables have been told of all before: ops may come in between. */
+  #becomeReady(hosted: Hosted): void {
+    const { phase, commit } = hosted.state
+    if (phase.kind !== 'holding' || hosted.isReady || commit.index < hosted.begin) return
+    hosted.isReady = true
+    this.#ports.ready(hosted.volume)
   }
 
   #show(hosted: Hosted, through: Index): void {

@@ -343,7 +343,11 @@ export class NamespaceOperations {
   /** Whether a name stands for a volume that has ended, whose name is still to go. */
   #isClosed(parent: Ino, { ino }: Dirent): boolean {
     if (!this.#parts.leases.isShared || volumeOf(ino) === volumeOf(parent)) return false
-    return this.#parts.tree.volume(volumeOf(ino)).closed
+    const { tree, leases } = this.#parts
+    if (tree.volume(volumeOf(ino)).closed) return true
+    // The name may be known before the volume's own history has come.
+    if (!tree.hasInode(ino)) leases.awaitMore(volumeOf(ino))
+    return false
   }
 
   /** Whether the inode goes with its last name. Its node is in memory then, with all it needs. */

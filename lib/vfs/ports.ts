@@ -40,6 +40,12 @@ export interface Leases {
   epochOf(volume: VolumeId): Epoch | undefined
   /** These entries are in the log, which ends with them. */
   appended(volume: VolumeId, entries: readonly LoggedEntry[]): void
+  /**
+   * Something of the volume is not here that another volume says there is.
+   *
+   * @throws Wait until more of it has come
+   */
+  awaitMore(volume: VolumeId): void
   /** Sees to it that enough replicas have all of the volume. @throws Wait until they have */
   requireAcknowledged(volume: VolumeId): void
 }

@@ -7,5 +7,6 @@ export const SOLE_REPLICA: Leases = {
   require: () => undefined,
   epochOf: () => undefined,
   appended: () => undefined,
+  awaitMore: () => undefined,
   requireAcknowledged: () => undefined
 }
