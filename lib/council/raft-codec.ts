@@ -1,8 +1,8 @@
 /**
  * What a log of the council says and writes, as bytes.
  *
- * Beyond their form, entries are checked to follow each other, and a snapshot to hold a state of the
- * council: a voter takes both at their word.
+ * Beyond their form, entries are checked to follow each other, and a snapshot to hold a state of
+ * the council: a voter takes both at their word.
  */
 
 import { RoostError } from '../errors.ts'
