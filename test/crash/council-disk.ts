@@ -225,7 +225,7 @@ function entryOf(state: Durable, volume: number): RaftEntry<CouncilRequest> {
   }
 }
 
-/** A log with a few writes, closed in good order, and how much of its file is durable and needed. */
+/** A log with a few writes, closed in good order, and how many bytes its frames take. */
 async function closedLog(): Promise<{ disk: SimDisk; size: number; state: Durable }> {
   const disk = new SimDisk()
   const log = await CouncilDisk.open(disk, FOUNDED)
