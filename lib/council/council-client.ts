@@ -9,6 +9,7 @@
 import type { ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import { present } from '../util/assert.ts'
 import type { Command, CouncilAnswer, CouncilRequest, Refusal } from './command.ts'
+import { REQUESTS_IN_FLIGHT_MAX } from './council-fold.ts'
 import { isQuestion, type CouncilMessage } from './council-message.ts'
 import { isHealthy, RENEW_MS, validUntilOf, type Health } from './session.ts'
 
@@ -57,6 +58,8 @@ export class CouncilClient {
   #ids: number
   readonly #asked = new Map<number, Asked>()
   #numbers = 0
+  /** Requests up to this one were put at least once. */
+  #askedThrough = 0
   readonly #commands = new Map<number, Command>()
   #outputs: ClientOutput[] = []
 
@@ -108,7 +111,7 @@ export class CouncilClient {
     this.#outputs = []
     const number = ++this.#numbers
     this.#commands.set(number, command)
-    if (this.session !== 0) this.#ask({ kind: 'request', number }, now)
+    this.#askRequests(now)
     return { number, outputs: this.#outputs }
   }
 
@@ -189,11 +192,22 @@ export class CouncilClient {
       if (answer.session === undefined) return
       this.#session = answer.session
       this.#outputs.push({ kind: 'opened', session: answer.session })
-      for (const number of this.#commands.keys()) this.#ask({ kind: 'request', number }, now)
+      this.#askRequests(now)
     }
     if (question.kind !== 'request' || !this.#commands.delete(question.number)) return
     this.#outputs.push({ kind: 'answered', number: question.number, answer })
+    this.#askRequests(now)
     if (answer.kind === 'refused' && answer.why === 'sessionEnded') this.#end()
+  }
+
+  /** As many as the council keeps answers for; the others wait. */
+  #askRequests(now: number): void {
+    if (this.session === 0) return
+    const [first = 0] = this.#commands.keys()
+    const through = Math.min(this.#numbers, first + REQUESTS_IN_FLIGHT_MAX - 1)
+    while (this.#askedThrough < through) {
+      this.#ask({ kind: 'request', number: ++this.#askedThrough }, now)
+    }
   }
 
   #end(): void {

@@ -7,8 +7,9 @@
  *
  * A frame is one write of the log, or nothing at all: a mark, which only says what is durable.
  * `position` is where the frame begins. `founded` is how far the file was durable when it got its
- * name, `durable` how far it was known to be when the frame was written: what is bad below either is
- * damage, what is bad above may be a power cut's doing and is cut off. Zeros follow the last frame.
+ * name, `durable` how far it was known to be when the frame was written: what is bad below either
+ * is damage, what is bad above may be a power cut's doing and is cut off. Zeros follow the last
+ * frame.
  */
 
 import { crc32 } from 'node:zlib'

@@ -1,8 +1,8 @@
 /**
  * What a log of the council says and writes, as bytes.
  *
- * Beyond their form, entries are checked to follow each other, and a snapshot to hold a state of the
- * council: a voter takes both at their word.
+ * In a message, beyond its form, entries are checked to follow each other, and a snapshot to hold
+ * a state of the council: a voter takes both at their word.
  */
 
 import { RoostError } from '../errors.ts'
@@ -95,8 +95,11 @@ export function takeRaftMessage(input: ByteReader): Message {
     }
     case 'appended':
       return { kind, term, isTaken: takeFlag(input), index: input.u53(), round: input.u53() }
-    case 'snapshot':
-      return { kind, term, snapshot: takeSnapshot(input), round: input.u53() }
+    case 'snapshot': {
+      const snapshot = takeSnapshot(input)
+      decodeCouncil(snapshot.state)
+      return { kind, term, snapshot, round: input.u53() }
+    }
     default:
       return unreachable(kind)
   }
@@ -181,9 +184,7 @@ function takeSnapshot(input: ByteReader): RaftSnapshot {
   const place = takePlace(input)
   const config = takeConfig(input)
   // What it was read from is used again, or is larger.
-  const state = Buffer.from(input.bytes(input.u32()))
-  decodeCouncil(state)
-  return { place, config, state }
+  return { place, config, state: Buffer.from(input.bytes(input.u32())) }
 }
 
 function checkFollows(previous: LogPlace, entries: readonly Entry[], term: number): void {

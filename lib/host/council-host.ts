@@ -200,11 +200,12 @@ export class CouncilHost extends Resource {
 
   /** Nothing is dealt with inside something else: what it wants written would be in between. */
   #enter(input: () => void): void {
+    if (this.#hasEnded()) return
     this.#inputs.push(input)
     if (this.#isBusy || this.#voter === undefined) return
     this.#isBusy = true
     try {
-      while (!this.#isOver) {
+      while (!this.#hasEnded()) {
         const next = this.#inputs.shift()
         if (next === undefined) break
         next()
@@ -213,6 +214,11 @@ export class CouncilHost extends Resource {
       this.#isBusy = false
     }
     if (this.#synced < this.#written) this.#syncing ??= this.#sync()
+  }
+
+  /** Whatever is called may be what ends it. */
+  #hasEnded(): boolean {
+    return this.#isOver
   }
 
   #tick(): void {
@@ -313,15 +319,13 @@ export class CouncilHost extends Resource {
   }
 
   #obey(outputs: readonly ClientOutput[]): void {
-    const { on } = this.#options
     for (const output of outputs) {
       switch (output.kind) {
         case 'send':
           this.#post(output.to, { kind: 'council', message: output.message })
           break
         case 'opened':
-          on.opened(output.session)
-          this.#tickClient(this.#now())
+          this.#opened(output.session)
           break
         case 'ended':
           this.#ended()
@@ -356,6 +360,16 @@ export class CouncilHost extends Resource {
     this.#options.on.answered(number, answer)
   }
 
+  #opened(session: SessionId): void {
+    // It was on its way when this replica left.
+    if (this.#left !== undefined) {
+      this.request({ kind: 'end', ended: session })
+      return
+    }
+    this.#options.on.opened(session)
+    this.#tickClient(this.#now())
+  }
+
   #ended(): void {
     // Whatever is asked for by those who hear of it is for the session to come.
     if (this.#left === undefined) this.#begin()
@@ -388,7 +402,9 @@ export class CouncilHost extends Resource {
   }
 
   #fail(error: unknown): void {
-    if (!(error instanceof RoostError) || this.#isOver) throw error
+    if (!(error instanceof RoostError)) throw error
+    this.#options.logger.error(error.message)
+    if (this.#isOver) return
     this.#isOver = true
     this.#stopTicking()
     this.#options.on.failed(error)

@@ -48,6 +48,22 @@ const LEFT_BEHIND = [
 
 const INDEX_ONLY: Partial<VolumeRules> = { isNewer: (a, b) => a.index > b.index }
 
+/** A leader that goes on after a while, believes that it leads, and hears of nothing else. */
+const STOPPED_AND_CUT_OFF: Partial<ClusterOptions> = {
+  duration: 12_000,
+  hasCuts: true,
+  hasPauses: true,
+  hasCrashes: false,
+  hasResizes: false,
+  hasMemberships: false,
+  hasBodies: false,
+  forgets: false,
+  loss: 0,
+  duplication: 0,
+  delayMax: 2,
+  syncMax: 2
+}
+
 const IN_CLUSTERS: Record<string, Partial<ClusterOptions>> = {
   'something of an epoch below the promised one is accepted': rules({ mayAccept: () => true }),
   'what is not synced is acked': rules({ durableThrough: (_durable, head) => head }),
@@ -67,7 +83,7 @@ const IN_CLUSTERS: Record<string, Partial<ClusterOptions>> = {
   },
   'a leader confirms renewals without asking whether it still leads': {
     raftRules: { isConfirmed: () => true } satisfies RaftRules,
-    duration: 12_000
+    ...STOPPED_AND_CUT_OFF
   }
 }
 

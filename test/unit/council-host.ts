@@ -6,6 +6,7 @@ import { foundCouncil } from '../../lib/council/council-state.ts'
 import { foundedState } from '../../lib/council/founding.ts'
 import type { HistoryPoint } from '../../lib/council/lease-record.ts'
 import type { Epoch, Index, ReplicaId, SessionId, VolumeId } from '../../lib/ids.ts'
+import { SimDisk } from '../support/sim-disk.ts'
 import { CouncilHosts, opened, until, type TestMember } from '../support/council-hosts.ts'
 
 const ONE = 1 as ReplicaId
@@ -134,6 +135,59 @@ t.test('a directory that was copied or rolled back gets no session', async t => 
   const two = await hosts.start(2, t.testdir({}), { hints: [ONE] })
   await until(() => two.news.refusals.length > 0)
   t.same(two.news.refusals, ['storeId'])
+})
+
+t.test('many requests at once are all done', async t => {
+  const { hosts, members } = await three(t)
+  const [one] = members as [TestMember]
+  await opened(one)
+  const volumes = Array.from({ length: 600 }, (_, i) => (100 + i) as VolumeId)
+  const answers = await Promise.all(volumes.map(volume => hosts.ask(one, claim(volume, 0))))
+  t.same(
+    answers.filter(({ kind }) => kind === 'refused'),
+    []
+  )
+})
+
+t.test('what is asked for from within a callback is done', async t => {
+  const { hosts, one } = await alone(t)
+  await opened(one)
+  const released = { volume: NEW, epoch: 1 as Epoch, base: point(1, 1) }
+  let number = 0
+  one.news.lease = (_volume, { record }) => {
+    if (record.epoch === 1 && record.base === undefined) {
+      number = one.host.request({ kind: 'release', volumes: [released] })
+    }
+  }
+  await hosts.ask(one, claim(NEW, 0))
+  await until(() => one.news.answers.get(number))
+  t.match(one.host.leaseView(NEW), { record: { epoch: 1, holder: 0, base: point(1, 1) } })
+})
+
+t.test('what was asked for without a session is done in the next', async t => {
+  const { hosts, path } = setting(t)
+  const founded = foundedState({
+    copies: 1,
+    founder: FOUNDER,
+    volumes: [],
+    firstSession: 1 as SessionId
+  })
+  const one = await hosts.start(1, path(1), { founded })
+  t.equal(one.host.session, 0)
+  t.same(await hosts.ask(one, claim(NEW, 0)), DONE)
+})
+
+t.test('a disk that fails ends it, and says so', async t => {
+  const { hosts } = setting(t)
+  const disk = new SimDisk()
+  const founded = foundCouncil(1, [{ ...FOUNDER, isVoter: true }])
+  const one = await hosts.start(1, disk, { founded })
+  await opened(one)
+  disk.fail('sync', 'EIO')
+  const number = one.host.request(claim(NEW, 0))
+  await until(() => one.news.failures.length > 0)
+  t.match(one.news.failures, [/^COUNCIL_FAILED: sync of the council's log: EIO/])
+  t.equal(one.news.answers.get(number), undefined, 'nothing rests on what is not there')
 })
 
 t.test('nonsense is dropped and told of once', async t => {

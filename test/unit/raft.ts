@@ -12,6 +12,22 @@ t.test('a voter alone leads when its own vote is on disk', async t => {
   t.same(group.decided.get(1), ['x'])
 })
 
+t.test('a voter alone waits for nobody', async t => {
+  const group = new RaftGroup(1)
+  group.ticks(1, 1)
+  t.equal(group.voter(1).role.kind, 'leader')
+})
+
+t.test('all hear of a decision when it is made, and not with the next round', async t => {
+  const group = new RaftGroup(3)
+  group.elect(1)
+  const { round } = group.voter(1).role as { round: number }
+  group.input(1, { kind: 'propose', commands: ['x', 'y', 'z'] })
+  group.settle()
+  for (const id of [1, 2, 3]) t.same(group.decided.get(id), ['x', 'y', 'z'])
+  t.match(group.voter(1).role, { round }, 'nobody was asked to answer')
+})
+
 t.test('one of three leads, and what it decides is decided everywhere', async t => {
   const group = new RaftGroup(3)
   group.elect(1)

@@ -1,8 +1,9 @@
 import t from 'tap'
 import { CouncilClient, type ClientOutput } from '../../lib/council/council-client.ts'
+import { REQUESTS_IN_FLIGHT_MAX } from '../../lib/council/council-fold.ts'
 import type { CouncilMessage } from '../../lib/council/council-message.ts'
 import { DRIFT, HEALTH_MS, isHealthy, TTL_MS } from '../../lib/council/session.ts'
-import type { ReplicaId, SessionId } from '../../lib/ids.ts'
+import type { ReplicaId, SessionId, VolumeId } from '../../lib/ids.ts'
 
 const VOTERS = [1, 2, 3].map(replica => replica as ReplicaId)
 
@@ -67,6 +68,56 @@ t.test('whoever is not the leader names it, and is asked no more', async t => {
   t.match(client.tick(1400, healthy(1400)), [{ to: 3 }])
 })
 
+t.test('whoever begins to lead is asked at once what nobody has answered', async t => {
+  const client = opened()
+  const { number } = client.request({ kind: 'end', ended: 4 as SessionId }, 1000)
+  client.read(8 as VolumeId, 1000)
+  const outputs = client.lead(2 as ReplicaId, 1010)
+  t.match(outputs, [
+    { to: 2, message: { kind: 'request', request: { number } } },
+    { to: 2, message: { kind: 'read', volume: 8 } }
+  ])
+  t.match(client.read(9 as VolumeId, 1011), [{ to: 2 }])
+})
+
+t.test('only as much is asked at once as the council keeps answers for', async t => {
+  const client = opened()
+  const asked: CouncilMessage[] = []
+  for (let i = 0; i < REQUESTS_IN_FLIGHT_MAX + 5; i++) {
+    asked.push(...sentBy(client.request({ kind: 'end', ended: 4 as SessionId }, 1000).outputs))
+  }
+  t.equal(asked.length, REQUESTS_IN_FLIGHT_MAX)
+  const answer = { kind: 'done', refused: [] } as const
+  const second = client.hear({ kind: 'answer', id: idOf(asked[1]), answer }, 1001)
+  t.same(sentBy(second), [], 'the first is not answered')
+  const first = client.hear({ kind: 'answer', id: idOf(asked[0]), answer }, 1002)
+  t.match(sentBy(first), [
+    { request: { number: REQUESTS_IN_FLIGHT_MAX + 1, settled: 2 } },
+    { request: { number: REQUESTS_IN_FLIGHT_MAX + 2, settled: 2 } }
+  ])
+  t.equal(client.unanswered.length, REQUESTS_IN_FLIGHT_MAX + 3)
+})
+
+t.test('whoever is no member asks again, whoever was rolled back does not', async t => {
+  for (const why of ['notMember', 'boot'] as const) {
+    const client = newClient()
+    const [open] = sentBy(client.tick(0, healthy(0)))
+    const answer = { kind: 'refused', why } as const
+    t.same(client.hear({ kind: 'answer', id: idOf(open), answer }, 1), [{ kind: 'refused', why }])
+    t.equal(client.isEnded, why === 'boot')
+    t.match(sentBy(client.tick(50, healthy(50))), why === 'boot' ? [] : [{ kind: 'request' }])
+  }
+})
+
+t.test('what was answered to a client before is not taken for an answer', async t => {
+  const before = opened()
+  const [renew] = sentBy(before.tick(1000, healthy(1000)))
+  const client = newClient(before.questions)
+  client.tick(1001, healthy(1001))
+  t.same(client.hear({ kind: 'renewed', id: idOf(renew), isAlive: false }, 1002), [])
+  t.notOk(client.isEnded)
+})
+
 t.test('questions of others are not taken for answers', async t => {
   const client = opened()
   const [renew] = sentBy(client.tick(1000, healthy(1000)))
@@ -77,12 +128,16 @@ t.test('questions of others are not taken for answers', async t => {
 })
 
 function opened(): CouncilClient {
-  const identity = { replica: 1 as ReplicaId, storeId: 's', boot: 1, nonce: 'n' }
-  const client = new CouncilClient(identity, VOTERS)
+  const client = newClient()
   const [open] = sentBy(client.tick(0, healthy(0)))
   const answer = { kind: 'done', session: 5 as SessionId, refused: [] } as const
   client.hear({ kind: 'answer', id: idOf(open), answer }, 0)
   return client
+}
+
+function newClient(questionsBefore?: number): CouncilClient {
+  const identity = { replica: 1 as ReplicaId, storeId: 's', boot: 1, nonce: 'n' }
+  return new CouncilClient(identity, VOTERS, questionsBefore)
 }
 
 function sentBy(outputs: readonly ClientOutput[]): CouncilMessage[] {
