@@ -154,6 +154,23 @@ export class BlobStore {
     }
   }
 
+  /**
+   * As `adopt`, after a crash: the same blob may have been staged anew when it came, and what is
+   * left of that is not to take the place of the whole one.
+   */
+  adoptWhole(blob: BlobId): void {
+    const path = stagedPathOf(blob)
+    if (!this.#disk.exists(path)) return
+    const file = this.#disk.openRead(path)
+    try {
+      const bytes = Buffer.alloc(Math.min(file.size(), BLOB_SIZE_MAX))
+      if (sha256Hex(bytes.subarray(0, file.read(bytes, 0))) !== blob) return
+    } finally {
+      file.close()
+    }
+    this.adopt(blob)
+  }
+
   /** Removes what was staged and never named, when nothing is being staged. */
   clearStaged(): void {
     for (const name of this.#disk.list(STAGED_DIRECTORY)) {

@@ -71,9 +71,13 @@ export class CommitFollower {
     return this.#log.pendingOf(volume)
   }
 
-  /** @throws RoostError FEED_DAMAGED when the log contradicts itself, now or earlier */
-  take(frame: Frame): void {
+  /** @throws RoostError FEED_DAMAGED when the log has contradicted itself */
+  mustBeSound(): void {
     if (this.#failed !== undefined) throw this.#failed
+  }
+
+  /** @throws RoostError FEED_DAMAGED when the log contradicts itself; it then does for good */
+  take(frame: Frame): void {
     const { session, position, chainBefore: chain } = frame
     const place = { mark: { session, position, chain }, since: position }
     try {

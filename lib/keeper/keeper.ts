@@ -354,6 +354,7 @@ export class Keeper {
   }
 
   async #applyCommitted(follower: CommitFollower, durable: Position): Promise<boolean> {
+    follower.mustBeSound()
     // What a refused write has left comes first; reading on meanwhile would fill the memory.
     let bytes = follower.hasTasks ? BATCH_BYTES_MAX : 0
     while (bytes < BATCH_BYTES_MAX) {

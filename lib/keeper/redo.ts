@@ -54,7 +54,7 @@ export class Redo {
       if (this.#files.store.get(blobKey(blob)) === undefined) return
       const at = change.riding.indexOf(i)
       const body = at < 0 ? undefined : bodies[at]
-      if (body === undefined) this.#files.blobs.adopt(blob)
+      if (body === undefined) this.#files.blobs.adoptWhole(blob)
       else this.#files.blobs.put(blob, body)
     })
   }

@@ -189,7 +189,7 @@ export class ReplicatedChain {
     return [...found].every(([volume, { tip, promised }]) => {
       const expected = said?.get(volume) ?? { tip: '', promised: 0, committed: 0 }
       const stored = this.#stored.get(volume) ?? 0
-      const isPromised = Math.max(expected.promised, epochOf(this.#made.get(tip))) === promised
+      const isPromised = expected.promised === promised
       return expected.tip === tip && isPromised && stored >= expected.committed
     })
   }
@@ -381,7 +381,8 @@ export class ReplicatedChain {
     if (!isOwn && item.kind === 'promise') said.promised = Math.max(promised, item.epoch)
     if (!isOwn && item.kind === 'commit') said.committed = Math.max(committed, item.through)
     if (isOwn || item.kind === 'entry') {
-      const { index } = isOwn ? item.entry : item.logged.entry
+      const { index, epoch } = isOwn ? item.entry : item.logged.entry
+      said.promised = Math.max(promised, epoch)
       const hash = this.#hashes.get(isOwn ? item.entry : item.logged.entry) as string
       if (index > indexOf(this.#made.get(tip))) said.tip = hash
       if (!places.has(hash)) places.set(hash, start)
@@ -473,10 +474,6 @@ export class ReplicatedChain {
 
 function tipOf({ chain }: ReplicatedVolume): string {
   return chain.at(-1)?.hash.toString('hex') ?? ''
-}
-
-function epochOf(logged: LoggedEntry | undefined): number {
-  return logged?.entry.epoch ?? 0
 }
 
 function indexOf(logged: LoggedEntry | undefined): number {
