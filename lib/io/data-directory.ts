@@ -5,6 +5,8 @@
  *     store/       names and attributes     feeds/   the log
  *     containers/  files kept in history    blobs/, staged/   bodies
  *     control.sock where the daemon answers      roost.log  what it says in the background
+ *     cluster.json keys and number of a member   boot     how many runs there were
+ *     peers.json   what is known of the others   invites.json  given out and not used
  */
 
 import { randomUUID } from 'node:crypto'

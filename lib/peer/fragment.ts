@@ -43,6 +43,17 @@ export const fragmentEncoding = {
 const LAST = 0
 const MORE = 1
 
+/**
+ * A frame lies in what was read from the socket at once, 64 KiB or so, which stays in memory for as
+ * long as any part of it does. What is small is therefore taken out.
+ */
+function ownedPart(bytes: Uint8Array): Buffer {
+  if (bytes.length < COPIED_BYTES_MAX) return Buffer.from(bytes)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+const COPIED_BYTES_MAX = 16 * 1024
+
 /** Puts the messages of one channel together again. */
 export class Assembly {
   #parts: Buffer[] = []
@@ -54,7 +65,7 @@ export class Assembly {
    * @throws RoostError PROTOCOL it becomes longer than any message may be
    */
   take({ isLast, bytes }: Fragment): Buffer | undefined {
-    const part = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const part = ownedPart(bytes)
     if (isLast && this.#parts.length === 0) return part
     this.#byteCount += part.length
     if (this.#byteCount > MESSAGE_BYTES_MAX) {

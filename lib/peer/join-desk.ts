@@ -55,7 +55,11 @@ export class JoinDesk {
     try {
       return encodeJoinAnswer(await this.#decide(key, handshakeHash, request, host))
     } catch (error) {
-      this.#options.logger.warn(`${host} asked to join: ${String(error)}`)
+      // A stranger must not be able to fill a log with lines, so this is for those who look.
+      const isTheirs = error instanceof RoostError && error.code === 'PROTOCOL'
+      const line = `${host} asked to join: ${String(error)}`
+      if (isTheirs) this.#options.logger.info(line)
+      else this.#options.logger.error(line)
       return encodeJoinAnswer({ refusal: NO_INVITE })
     }
   }
@@ -71,7 +75,7 @@ export class JoinDesk {
     const { invite, proof, versions } = request
     const giveBack = await invites.take(invite, proof, handshakeHash, wallMs())
     if (giveBack === undefined) {
-      logger.warn(`${host} asked to join without a good invite`)
+      logger.info(`${host} asked to join without a good invite`)
       return { refusal: NO_INVITE }
     }
     if (commonVersion(versions, PROTOCOL_VERSIONS) === undefined) {

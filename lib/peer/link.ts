@@ -49,6 +49,8 @@ export class Link {
   clockOffsetMs: number | undefined
   refusal: string | undefined
   lastEnd: string | undefined
+  /** Refusals since it was last up; addresses that take turns may bring several. */
+  readonly #refusals = new Set<string>()
   /** Attempts in a row that came to nothing. */
   #failures = 0
   #dialAtMs: number
@@ -79,6 +81,15 @@ export class Link {
     this.#failures = 0
     this.refusal = undefined
     this.lastEnd = undefined
+    this.#refusals.clear()
+  }
+
+  /** @returns whether that is new, since it was last up */
+  refuse(refusal: string): boolean {
+    this.refusal = refusal
+    const isNew = !this.#refusals.has(refusal)
+    this.#refusals.add(refusal)
+    return isNew
   }
 
   /**

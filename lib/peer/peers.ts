@@ -59,8 +59,8 @@ export interface PeersOptions {
   /** Addresses beside those that were learned. */
   readonly addressesOf?: (replica: ReplicaId) => readonly string[]
   /**
-   * A message came whole. It may lie in memory shared with others: what is kept for long should be
-   * copied.
+   * A message came whole; it may be kept. What is thrown as RoostError PROTOCOL ends the connection
+   * that it came on.
    */
   readonly onMessage: (from: ReplicaId, channel: PeerChannel, message: Buffer) => void
   readonly onUp: (replica: ReplicaId) => void
@@ -366,9 +366,7 @@ export class Peers extends Resource {
   /** Said once, and kept for whoever asks. */
   #refuse(replica: ReplicaId, refusal: string): void {
     const link = this.#links.get(replica)
-    if (link === undefined || link.refusal === refusal) return
-    link.refusal = refusal
-    this.#options.logger.warn(refusal)
+    if (link?.refuse(refusal) === true) this.#options.logger.warn(refusal)
   }
 
   /** Ends a connection that was welcomed. */

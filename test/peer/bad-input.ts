@@ -1,12 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import type { ReplicaId } from '../../lib/ids.ts'
+import type { Clock } from '../../lib/io/clock.ts'
 import { HANDSHAKE_MS } from '../../lib/peer/connection.ts'
 import type { PeersOptions } from '../../lib/peer/peers.ts'
 import { newKeyPair } from '../../lib/peer/secure-stream.ts'
 import { PeerGroup, until } from '../support/peer-group.ts'
 import type { GroupPeer } from '../support/peer-group.ts'
-import { closed, rawMember, rawSocket, rawStream } from '../support/raw-member.ts'
+import { closed, helloOf, rawMember, rawSocket, rawStream } from '../support/raw-member.ts'
 import type { RawMember } from '../support/raw-member.ts'
 import { SimRandom } from '../support/sim-random.ts'
 
@@ -25,6 +26,9 @@ async function startThree(
   await until(() => one.peers.isUp(TWO) && two.peers.isUp(ONE))
   return { one, two, three, address: group.addressOf(ONE) }
 }
+
+/** With it no connection is closed because of the time. */
+const STANDING_CLOCK: Clock = { nowNs: () => 0n, monotonicMs: () => 0 }
 
 interface Checks {
   same(found: unknown, wanted: unknown): boolean
@@ -62,7 +66,7 @@ t.test('garbage, oversized and cut bytes of strangers close their connection alo
 })
 
 t.test('a frame of 16 MiB is refused when its length came, before room is made', async t => {
-  const { one, two, address } = await startThree(t)
+  const { one, two, address } = await startThree(t, { clock: STANDING_CLOCK })
   const socket = await rawSocket(address)
   socket.write(Buffer.from([0xff, 0xff, 0xff]))
   await closed(socket)
@@ -136,6 +140,7 @@ function lastEndOf({ peers }: GroupPeer, replica: ReplicaId): string | undefined
 t.test('a member that sends garbage is disconnected, whatever it is', async t => {
   const { one, two, three, address } = await startThree(t)
   const random = new SimRandom(2)
+  const reasons = new Set<string>()
   for (let round = 0; round < 300; round++) {
     const member = await rawMember(address, three, round % 2 === 0 ? 'silent' : {})
     if (round % 4 === 1) {
@@ -145,7 +150,14 @@ t.test('a member that sends garbage is disconnected, whatever it is', async t =>
     for (let n = 0; n < 5; n++) member.noise.write(garbage(random))
     member.noise.end()
     await closed(member.socket)
+    reasons.add(lastEndOf(one, THREE) ?? '')
   }
+  t.ok([...reasons].some(reason => reason.startsWith('PROTOCOL: ')))
+  // What only an error in the code says.
+  t.same(
+    [...reasons].filter(reason => /undefined|not a function|call stack/.test(reason)),
+    []
+  )
   await checkUndisturbed(t, one, two)
 })
 
@@ -160,25 +172,27 @@ function garbage(random: SimRandom): Buffer {
 }
 
 t.test('batches that lie in each other do not end the process', async t => {
-  const { one, two, three, address } = await startThree(t)
+  const { one, two, three, address } = await startThree(t, { clock: STANDING_CLOCK })
   const member = await rawMember(address, three)
+  await comeUp(member, one)
   let nested = Buffer.from([0, 0, 1])
   while (nested.length < 60_000) {
     const length = Buffer.from([0xfd, nested.length & 0xff, nested.length >> 8])
     nested = Buffer.concat([Buffer.from([0, 0, 0]), length, nested.subarray(1)])
   }
   member.noise.write(nested)
-  await closed(member.socket)
+  await until(() => one.events.includes('down 3'))
+  t.match(lastEndOf(one, THREE), /a frame is of unknown kind 0/)
   await checkUndisturbed(t, one, two)
 })
 
 t.test('a message before the welcome, and a second hello, end the connection', async t => {
-  const { one, two, three, address } = await startThree(t)
+  const { one, two, three, address } = await startThree(t, { clock: STANDING_CLOCK })
   const early = await rawMember(address, three, 'silent')
   early.channels.send('volume', Buffer.from('let me in'))
   await closed(early.socket)
   const twice = await rawMember(address, three)
-  twice.channels.say('hello', Buffer.from('{}'))
+  twice.channels.say('hello', helloOf(three))
   await closed(twice.socket)
   t.same(one.received, [])
   await checkUndisturbed(t, one, two)

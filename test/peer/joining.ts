@@ -13,6 +13,7 @@ import { joinCluster } from '../../lib/peer/join-cluster.ts'
 import type { Joiner } from '../../lib/peer/join-cluster.ts'
 import { JoinDesk, NO_INVITE } from '../../lib/peer/join-desk.ts'
 import type { Applicant } from '../../lib/peer/join-desk.ts'
+import { memberIdentity } from '../../lib/peer/member-identity.ts'
 import { CLUSTER_ID, PeerGroup, until } from '../support/peer-group.ts'
 import type { GroupPeer } from '../support/peer-group.ts'
 import { closed, rawStream } from '../support/raw-member.ts'
@@ -97,15 +98,16 @@ t.test('an invite makes one member, which then talks', async t => {
   await t.rejects(joinCluster(token, newJoiner()), { code: 'PEER_FAILED' })
   t.equal(inviter.admitted.length, 1)
   inviter.one.peers.membersChanged()
-  const two: GroupPeer = {
-    ...inviter.one,
-    replica: TWO,
-    keyPair: {
-      publicKey: Buffer.from(joiner.keys.publicKey, 'hex'),
-      secretKey: Buffer.from(joiner.keys.secretKey, 'hex')
-    },
-    disk: new SimDisk()
+  const disk = new SimDisk()
+  await writeClusterIdentity(disk, memberIdentity(joiner, welcome, 'second'))
+  const identity = readClusterIdentity(disk)
+  t.match(identity, { replica: 2, name: 'second', role: 'witness', listen: '0.0.0.0:4711' })
+  t.same(identity?.founders, welcome.members)
+  const keyPair = {
+    publicKey: Buffer.from(identity?.publicKey ?? '', 'hex'),
+    secretKey: Buffer.from(identity?.secretKey ?? '', 'hex')
   }
+  const two: GroupPeer = { ...inviter.one, replica: TWO, keyPair, disk }
   inviter.group.all.set(2, two)
   await inviter.group.start(two)
   await until(() => inviter.one.peers.isUp(TWO) && two.peers.isUp(ONE))

@@ -30,6 +30,8 @@ function refusalAt(peer: GroupPeer): string | undefined {
   return present(peer.peers.figures()[0], 'the other member').refusal
 }
 
+const STEPPED_BACK = 'the data directory of replica 2 was rolled back or copied'
+
 const REFUSALS: {
   readonly what: string
   readonly changes: Partial<PeersIdentity>
@@ -49,13 +51,12 @@ const REFUSALS: {
   {
     what: 'that has been rolled back',
     changes: { boot: 0 },
-    sentence:
-      'the data directory of replica 2 was rolled back or copied: it is in run 0, and run 1 was seen'
+    sentence: `${STEPPED_BACK}: it is in run 0, and run 1 was seen`
   },
   {
     what: 'that has been copied',
     changes: { boot: 1, nonce: 'of another run' },
-    sentence: 'the data directory of replica 2 was rolled back or copied: two runs have number 1'
+    sentence: `${STEPPED_BACK}: two runs have number 1`
   },
   {
     what: 'that is too new',

@@ -84,7 +84,8 @@ export async function rawMember(
   return { ...raw, channels, words }
 }
 
-function helloOf({ replica }: GroupPeer, changes: Partial<Hello>): Buffer {
+/** What `peer` says of itself, in a late run. */
+export function helloOf({ replica }: GroupPeer, changes: Partial<Hello> = {}): Buffer {
   return encodeHello({
     versions: PROTOCOL_VERSIONS,
     clusterId: CLUSTER_ID,
