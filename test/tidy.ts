@@ -36,7 +36,11 @@ const LAYERS = [
 const ROOMS_AHEAD = ['council', 'volume']
 
 /** Files of other rooms of which the same is true. */
-const FILES_AHEAD = ['lib/blob/body-exchange.ts']
+const FILES_AHEAD = [
+  'lib/blob/body-exchange.ts',
+  'lib/keeper/checkpoint-export.ts',
+  'lib/keeper/checkpoint-install.ts'
+]
 
 /** Rooms that may touch the machine: its files, sockets, clocks, processes and chance. */
 const MACHINE_ROOMS = ['io', 'cli']
