@@ -38,7 +38,7 @@ const ROOMS_AHEAD = ['council', 'volume']
 /** Files of other rooms of which the same is true. */
 const FILES_AHEAD = [
   'lib/blob/body-exchange.ts',
-  'lib/keeper/checkpoint-export.ts',
+  'lib/host/checkpoint-transfer.ts',
   'lib/keeper/checkpoint-install.ts'
 ]
 
