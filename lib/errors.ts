@@ -62,6 +62,8 @@ export type RoostErrorCode =
   | 'CONFIG_UNREADABLE'
   | 'BODY_DAMAGED'
   | 'BODY_MISSING'
+  | 'CHECKPOINT_DAMAGED'
+  | 'CHECKPOINT_FAILED'
   | 'CONTAINER_DAMAGED'
   | 'CONTROL_FAILED'
   | 'COUNCIL_DAMAGED'
@@ -105,6 +107,8 @@ export function errnoOf(code: RoostErrorCode): number {
     case 'CONFIG_UNREADABLE':
     case 'BODY_DAMAGED':
     case 'BODY_MISSING':
+    case 'CHECKPOINT_DAMAGED':
+    case 'CHECKPOINT_FAILED':
     case 'CONTAINER_DAMAGED':
     case 'CONTROL_FAILED':
     case 'COUNCIL_DAMAGED':

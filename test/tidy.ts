@@ -165,15 +165,6 @@ t.test('every file of lib/ is reached from the program or from the public surfac
   }
   reach('lib/index.ts')
   for (const { path } of sources) if (path.startsWith('bin/')) reach(path)
-  const isAhead = (path: string): boolean =>
-    ROOMS_AHEAD.includes(roomOf({ path })) || FILES_AHEAD.includes(path)
-  for (const source of sources.filter(({ path }) => path.startsWith('test/'))) {
-    for (const { specifier } of referencesOf(source)) {
-      if (specifier.startsWith('.') && isAhead(pathOf(source, specifier))) {
-        reach(pathOf(source, specifier))
-      }
-    }
-  }
   t.same(
     library.map(({ path }) => path).filter(path => !reached.has(path)),
     []

@@ -78,16 +78,40 @@ export class BlobStore {
   }
 
   /**
-   * Takes a claim on what others have staged, or are staging.
+   * Takes a claim on what has a file already, so that nothing deletes it.
    *
-   * @returns whether somebody has; if so it is durable, and `unstage` gives the claim back
+   * A crash may have left a file that nothing names and that is not whole, so one that nobody here
+   * has read or staged is read.
+   *
+   * @returns whether it has one and that is whole; what others are staging is durable then, and
+   *   `unstage` gives the claim back
    * @throws as `stage`
    */
-  async claim(blob: BlobId): Promise<boolean> {
-    const claim = this.#claims.get(blob)
-    if (claim === undefined) return false
+  async claimFile(blob: BlobId): Promise<boolean> {
+    if (!this.#claims.has(blob) && !(await this.#isWhole(blob))) return false
+    let claim = this.#claims.get(blob)
+    if (claim === undefined) {
+      // It may have gone while it was read.
+      if (!this.has(blob)) return false
+      claim = { count: 0, written: Promise.resolve() }
+      this.#claims.set(blob, claim)
+    }
     await this.#join(blob, claim)
     return true
+  }
+
+  async #isWhole(blob: BlobId): Promise<boolean> {
+    if (!this.has(blob)) return false
+    if (this.#verified.get(blob) !== undefined) return true
+    const wasDamaged = this.#damaged.has(blob)
+    try {
+      await this.check(blob)
+      return true
+    } catch {
+      // Nothing need name it, and then it is no damage.
+      if (!wasDamaged) this.#damaged.delete(blob)
+      return false
+    }
   }
 
   async #join(blob: BlobId, claim: Claim): Promise<void> {
@@ -151,6 +175,7 @@ export class BlobStore {
   adopt(blob: BlobId): void {
     if (this.#disk.exists(stagedPathOf(blob))) {
       this.#disk.rename(stagedPathOf(blob), blobPathOf(blob))
+      this.#damaged.delete(blob)
     }
   }
 

@@ -9,7 +9,7 @@ import { RoostError } from '../errors.ts'
 import type { BlobId, ReplicaId } from '../ids.ts'
 import { sha256Hex } from '../util/hash.ts'
 import { encodeBodyMessage } from './body-message.ts'
-import { readOwnBody, type BodyPort } from './body-port.ts'
+import type { BodyPort } from './body-port.ts'
 
 /** Fetches at a time; with the size of a blob this bounds what is in memory and on its way. */
 export const FETCHES_MAX = 16
@@ -114,12 +114,25 @@ export class BodyFetcher {
 
   async #run(running: Fetch): Promise<void> {
     try {
-      const bytes = (await readOwnBody(this.#port, running.blob)) ?? (await this.#ask(running))
+      if (await this.#claimOwn(running)) return
+      const bytes = (await this.#port.lookup?.(running.blob)) ?? (await this.#ask(running))
       if (bytes !== undefined) await this.#stage(running, bytes)
     } catch (error) {
       this.#fetches.delete(running.blob)
       for (const { reject } of running.waiters) reject(error)
     }
+  }
+
+  /** What has a file here needs a claim only. @returns whether it has one */
+  async #claimOwn({ blob, waiters }: Fetch): Promise<boolean> {
+    const { blobs } = this.#port
+    if (!(await blobs.claimFile(blob))) return false
+    // Whoever comes from here on finds it as well.
+    this.#fetches.delete(blob)
+    const others = waiters.slice(1).map(() => blobs.claimFile(blob))
+    await Promise.all(others)
+    for (const { resolve } of waiters) resolve()
+    return true
   }
 
   /** Asks one peer after the other; others may be added meanwhile. */

@@ -27,15 +27,15 @@ export async function readOwnBody(
 
 async function readStored(blobs: BlobStore, blob: BlobId): Promise<Buffer | undefined> {
   try {
+    if (!blobs.has(blob)) return undefined
+    if (!blobs.isStaged(blob)) return await blobs.read(blob)
     // One that is being staged is not whole before that is over.
-    if (await blobs.claim(blob)) {
-      try {
-        return await blobs.read(blob)
-      } finally {
-        blobs.unstage(blob)
-      }
+    if (!(await blobs.claimFile(blob))) return undefined
+    try {
+      return await blobs.read(blob)
+    } finally {
+      blobs.unstage(blob)
     }
-    return blobs.has(blob) ? await blobs.read(blob) : undefined
   } catch {
     // The blob store remembers what is wrong with it; to a peer it is not here.
     return undefined

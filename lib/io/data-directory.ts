@@ -4,6 +4,7 @@
  *     roost.json   format and identity      lock     held by the daemon that has it open
  *     store/       names and attributes     feeds/   the log
  *     containers/  files kept in history    blobs/, staged/   bodies
+ *     checkpoints/ what volumes came to elsewhere, for as long as it is to be installed here
  *     control.sock where the daemon answers      roost.log  what it says in the background
  *     cluster.json keys and number of a member   boot     how many runs there were
  *     peers.json   what is known of the others   invites.json  given out and not used
