@@ -28,6 +28,8 @@ import { NodeDisk } from './io/node-disk.ts'
 import { cpuSeconds, processFigures } from './io/process-figures.ts'
 import { SystemClock } from './io/system-clock.ts'
 import { Keeper } from './keeper/keeper.ts'
+import type { LiveView } from './keeper/live-view.ts'
+import { installCheckpoint } from './keeper/checkpoint-install.ts'
 import { migrateDataDirectory } from './keeper/migrate.ts'
 import { readClusterIdentity, type ClusterIdentity } from './peer/cluster-identity.ts'
 import type { Stats } from './stats.ts'
@@ -172,6 +174,8 @@ export class Replica extends Resource {
       disk,
       openStore: () => LevelStore.open(join(this.#directory, 'store')),
       isReplicated: membership !== undefined,
+      installCheckpoint: (volume, point, files) =>
+        installCheckpoint(disk, files, volume, { ...point, hash: point.hash.toString('hex') }),
       onCarryNeeded: volumes => this.#cluster?.carry(volumes)
     })
     this.#keeper = await this.own(keeper)
@@ -224,7 +228,8 @@ export class Replica extends Resource {
       logger
     })
     const tuning = { leaseWaitMs: 10_000, renameWaitMs: 1000, lockGraceMs: 2000 }
-    const cluster = new Cluster({ member, keeper, word, tuning, logger })
+    const openView = (): Promise<LiveView> => present(this.#serving, 'serving').openView(() => true)
+    const cluster = new Cluster({ member, keeper, disk, openView, word, tuning, logger })
     await this.own(cluster)
     await this.own(member)
     this.#cluster = cluster

@@ -14,11 +14,18 @@ import type {
   VolumeFigures
 } from '../fuse/cluster-messages.ts'
 import { SessionWord } from '../fuse/session-word.ts'
-import type { BlobId, ReplicaId, SessionId, VolumeId } from '../ids.ts'
+import type { BlobId, Index, ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import { bootMs } from '../io/boot-clock.ts'
+import type { Disk } from '../io/disk.ts'
 import type { Logger } from '../io/logger.ts'
 import { after, delay, every } from '../io/timer.ts'
+import {
+  checkpointsOn,
+  clearPartCheckpoints,
+  removeCheckpoint
+} from '../keeper/checkpoint-files.ts'
 import type { Keeper } from '../keeper/keeper.ts'
+import type { LiveView } from '../keeper/live-view.ts'
 import { volumeKey } from '../store/keys.ts'
 import { decodeVolume } from '../store/records.ts'
 import { Resource } from '../util/resource.ts'
@@ -26,6 +33,7 @@ import { proposedCommand } from '../volume/proposed-command.ts'
 import type { LeaseView, VolumeProposal } from '../volume/volume-io.ts'
 import { encodeVolumeBatch } from '../volume/volume-wire.ts'
 import { replicatedEntry } from '../volume/replicated-entry.ts'
+import { CheckpointTransfer } from './checkpoint-transfer.ts'
 import type { Member } from './member.ts'
 
 /** How often it is looked for volumes that nobody holds, and for who should vote. */
@@ -46,6 +54,9 @@ const CHECKPOINT = 1
 export interface ClusterOptions {
   readonly member: Member
   readonly keeper: Keeper
+  readonly disk: Disk
+  /** A view of all that was asked to be durable by now. */
+  readonly openView: () => Promise<LiveView>
   /** Shared with the serving thread. */
   readonly word: SessionWord
   readonly tuning: Omit<ClusterThreadInput, 'replica' | 'word'>
@@ -56,6 +67,11 @@ export class Cluster extends Resource {
   readonly #options: ClusterOptions
   readonly #word: SessionWord
   readonly #bodies: BodyExchange
+  readonly #checkpoints: CheckpointTransfer
+  /** Volumes of which a checkpoint is on its way. */
+  readonly #fetching = new Set<VolumeId>()
+  /** What was fetched for entries that the store does not have yet, and how to let go of it. */
+  readonly #fetched: { volume: VolumeId; index: Index; release: () => Promise<void> }[] = []
   /** Proposals that the council has not answered, by the number of the request. */
   readonly #proposals = new Map<number, { volume: VolumeId; number: number }>()
   readonly #described = new Map<number, (volumes: readonly VolumeFigures[]) => void>()
@@ -71,6 +87,14 @@ export class Cluster extends Resource {
     this.#bodies = new BodyExchange({
       blobs: keeper.blobs,
       send: (to, bytes) => this.#sendBody(to, tagged(BODY, bytes)),
+      after
+    })
+    this.#checkpoints = new CheckpointTransfer({
+      disk: options.disk,
+      blobs: keeper.blobs,
+      bodies: this.#bodies,
+      openView: options.openView,
+      send: (to, bytes) => this.#sendBody(to, tagged(CHECKPOINT, bytes)),
       after
     })
   }
@@ -109,7 +133,7 @@ export class Cluster extends Resource {
       case 'load':
         return this.#load(message.volume)
       case 'committed':
-        return keeper.noteCommitted(message.volume, message.point)
+        return this.#committed(message.volume, message.point)
       case 'bodies':
         void this.#fetchBodies(message.volume, message.from, message.point, message.blobs)
         return
@@ -170,10 +194,21 @@ export class Cluster extends Resource {
       },
       down: replica => {
         this.#bodies.peerDown(replica)
+        this.#checkpoints.peerDown(replica)
       }
     })
+    this.#clearCheckpoints()
     const stop = every(SWEEP_MS, () => this.#sweep())
     await this.own({ close: stop })
+  }
+
+  /** Those that an earlier run has installed, or never got whole. */
+  #clearCheckpoints(): void {
+    const { disk, keeper } = this.#options
+    clearPartCheckpoints(disk)
+    for (const { volume, index } of checkpointsOn(disk)) {
+      if (index <= keeper.appliedIndexOf(volume)) removeCheckpoint(disk, volume, index)
+    }
   }
 
   #opened(session: SessionId): void {
@@ -208,6 +243,7 @@ export class Cluster extends Resource {
   #hearBody(from: ReplicaId, bytes: Buffer): void {
     const rest = bytes.subarray(1)
     if (bytes[0] === BODY) this.#bodies.hear(from, rest)
+    else if (bytes[0] === CHECKPOINT) this.#checkpoints.hear(from, rest)
   }
 
   #tellPeers(): void {
@@ -275,22 +311,66 @@ export class Cluster extends Resource {
     point: HistoryPoint,
     blobs: readonly BlobId[]
   ): Promise<void> {
+    const { keeper, logger } = this.#options
     try {
-      const others = [...this.#options.member.council.state.members.keys()]
-      const sources = [from, ...others.filter(replica => replica !== from)]
+      const sources = [from, ...this.#others(from)]
       await Promise.all(blobs.map(blob => this.#bodies.fetchBlob(sources, blob)))
-      this.#tell({ kind: 'held', volume, point })
     } catch (error) {
-      this.#options.logger.warn(`bodies of volume ${volume}: ${String(error)}`)
+      logger.warn(`bodies of volume ${volume}: ${String(error)}`)
+      return
     }
+    const release = async (): Promise<void> => {
+      await keeper.applyThrough(volume, point.index)
+      for (const blob of blobs) keeper.blobs.unstage(blob)
+    }
+    this.#fetched.push({ volume, index: point.index, release })
+    this.#tell({ kind: 'held', volume, point })
   }
 
   async #fetchCheckpoint(volume: VolumeId, from: ReplicaId, point: HistoryPoint): Promise<void> {
+    if (this.#fetching.has(volume)) return
+    this.#fetching.add(volume)
+    const { keeper, disk, logger } = this.#options
     try {
-      throw new RoostError('PEER_FAILED', `no checkpoints yet: ${from} ${point.index}`)
+      const others = this.#others(from)
+      const fetched = await this.#checkpoints.fetchCheckpoint(from, volume, point, { others })
+      const { index } = fetched.point
+      const release = async (): Promise<void> => {
+        await keeper.applyThrough(volume, index)
+        fetched.release()
+        // The log may still ask for it until then.
+        await keeper.writeCheckpoint()
+        removeCheckpoint(disk, volume, index)
+      }
+      this.#fetched.push({ volume, index, release })
+      this.#tell({ kind: 'installed', volume, point: fetched.point })
     } catch (error) {
       if (!(error instanceof RoostError)) throw error
-      this.#options.logger.warn(`checkpoint of volume ${volume}: ${error.message}`)
+      logger.warn(`checkpoint of volume ${volume}: ${error.message}`)
+    } finally {
+      this.#fetching.delete(volume)
+    }
+  }
+
+  /** Other members that may have what `from` cannot give. */
+  #others(from: ReplicaId): ReplicaId[] {
+    const { council, self } = this.#options.member
+    return [...council.state.members.values()]
+      .filter(({ replica, role }) => role === 'store' && replica !== from && replica !== self)
+      .map(({ replica }) => replica)
+  }
+
+  /** The volume is acknowledged through `point`: what was fetched for that is soon in use. */
+  #committed(volume: VolumeId, point: HistoryPoint): void {
+    const { keeper, logger } = this.#options
+    keeper.noteCommitted(volume, point)
+    for (let at = this.#fetched.length - 1; at >= 0; at--) {
+      const fetched = this.#fetched[at]
+      if (fetched?.volume !== volume || fetched.index > point.index) continue
+      this.#fetched.splice(at, 1)
+      fetched.release().catch((error: unknown) => {
+        logger.warn(`what was fetched for volume ${volume}: ${String(error)}`)
+      })
     }
   }
 
