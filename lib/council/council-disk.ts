@@ -221,7 +221,7 @@ function readLog(disk: Disk): { state: Durable; end: number; isTorn: boolean } {
     const state = joiningLog()
     for (const write of writes) {
       if (!isNext(state, write)) {
-        throw new RoostError('COUNCIL_DAMAGED', 'the log of the council has a gap')
+        throw new RoostError('COUNCIL_DAMAGED', 'council/log: an entry is missing')
       }
       applyRaftWrite(state, write)
     }

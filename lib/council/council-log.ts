@@ -100,7 +100,7 @@ function decodeHeader(bytes: Buffer): number {
   const founded = input.bytes(8)
   if (crc32(bytes.subarray(0, HEADER_CRC_AT)) !== input.u32()) throw damaged('the header is bad')
   if (format !== FORMAT) {
-    throw new RoostError('DATA_FORMAT', `the log of the council has format ${format}`)
+    throw new RoostError('DATA_FORMAT', `council/log has the unknown format ${format}`)
   }
   return new ByteReader(founded).u53()
 }
@@ -152,5 +152,5 @@ function wasDurable(bytes: Buffer, end: number): boolean {
 }
 
 function damaged(what: string, options?: ErrorOptions): RoostError {
-  return new RoostError('COUNCIL_DAMAGED', `in the log of the council ${what}`, options)
+  return new RoostError('COUNCIL_DAMAGED', `council/log: ${what}`, options)
 }

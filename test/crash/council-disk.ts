@@ -124,6 +124,13 @@ t.test('what was durable and is bad is refused, wherever it is', async t => {
   t.equal(await codeOf(disk), 'none')
 })
 
+t.test('damage is told of with its place', async t => {
+  const { disk, size } = await closedLog()
+  disk.flipBit(LOG, size - 1)
+  const message = /^COUNCIL_DAMAGED: council\/log: the frame at byte \d+ is bad$/
+  await t.rejects(CouncilDisk.open(disk, undefined), { message })
+})
+
 t.test('a file that is cut off where it was durable is refused', async t => {
   const { disk, size } = await closedLog()
   const file = disk.open(LOG, 'existing')

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { bootMs } from '../../lib/io/boot-clock.ts'
 import { SystemClock } from '../../lib/io/system-clock.ts'
 
 t.test('the wall clock agrees with the machine', async t => {
@@ -21,6 +23,18 @@ t.test('the wall clock follows when somebody sets it', async t => {
   t.intercept(Date, 'now', { value: () => real() + dayMs })
   const aheadMs = Number(clock.nowNs() / 1_000_000n) - real()
   t.ok(aheadMs > dayMs - 1000 && aheadMs < dayMs + 1000)
+})
+
+t.test('the clock since the start of the machine is that of the kernel', async t => {
+  const [uptime = ''] = readFileSync('/proc/uptime', 'latin1').split(' ')
+  const moments = Array.from({ length: 1000 }, () => bootMs())
+  t.ok((moments[0] ?? 0) >= Number(uptime) * 1000 - 10)
+  t.same(
+    moments,
+    moments.toSorted((a, b) => a - b)
+  )
+  const [after = ''] = readFileSync('/proc/uptime', 'latin1').split(' ')
+  t.ok((moments.at(-1) ?? Infinity) <= Number(after) * 1000 + 10, 'it counts in hundredths')
 })
 
 t.test('the monotonic clock never goes back', async t => {

@@ -6,6 +6,7 @@ import { foundCouncil } from '../../lib/council/council-state.ts'
 import { foundedState } from '../../lib/council/founding.ts'
 import type { HistoryPoint } from '../../lib/council/lease-record.ts'
 import type { Epoch, Index, ReplicaId, SessionId, VolumeId } from '../../lib/ids.ts'
+import { bootMs } from '../../lib/io/boot-clock.ts'
 import { SimDisk } from '../support/sim-disk.ts'
 import { CouncilHosts, opened, until, type TestMember } from '../support/council-hosts.ts'
 
@@ -79,6 +80,26 @@ t.test('when the leader is gone another leads, and its session is ended', async 
   t.match(view, { record: { epoch: 1 } })
   t.same(await hosts.ask(other, claim(NEW, 1)), DONE)
   t.equal(other.news.ends, 0, 'its own session goes on')
+})
+
+t.test('a leader that is cut off answers nothing alone, and follows when it is back', async t => {
+  const { hosts, members } = await three(t)
+  await Promise.all(members.map(opened))
+  const leader = await hosts.leader()
+  t.same(await hosts.ask(leader, claim(NEW, 0)), DONE)
+  const others = members.filter(member => member !== leader)
+  for (const { host } of others) await until(() => atEpoch(host.leaseView(NEW), 1))
+  hosts.cut.add(leader.id)
+  const [other] = others as [TestMember]
+  await until(() => others.some(({ host }) => host.isLeader))
+  await until(() => other.host.leaseView(NEW)?.holder === undefined)
+  t.ok(leader.host.validUntil < bootMs(), 'it stopped before it was ended')
+  t.notOk(leader.host.isLeader)
+  t.same(await hosts.ask(other, claim(NEW, 1)), DONE)
+  hosts.cut.clear()
+  await until(() => leader.news.ends === 1 && leader.news.sessions.length === 2)
+  const view = await until(() => atEpoch(leader.host.leaseView(NEW), 2))
+  t.equal(view.holder, other.id)
 })
 
 t.test('a session that is not renewed ends, and another begins with a higher boot', async t => {
