@@ -62,6 +62,11 @@ export class CommitFollower {
     return this.#tasks.length > 0
   }
 
+  /** Whether nothing is taken any more; trying again keeps saying why. */
+  get hasFailed(): boolean {
+    return this.#failed !== undefined
+  }
+
   /** Whether somebody waits for something to be applied. */
   get isWanted(): boolean {
     return this.#waiters.length > 0

@@ -61,8 +61,8 @@ export class DurableTree implements Tree {
   /** Whether no file can be left of a batch that a crash or a refusal kept out of the store. */
   #isClean = false
   /**
-   * Files may be left also of later batches: the entries of one that did not get into the store need
-   * not come in the same batch again.
+   * Files may be left also of later batches: the entries of one that did not get into the store
+   * need not come in the same batch again.
    */
   isUncertain = false
 

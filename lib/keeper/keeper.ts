@@ -186,7 +186,8 @@ export class Keeper {
 
   /** Whether there is something to apply, the log being durable through `durable`. */
   hasWork(durable: Position): boolean {
-    return durable > this.read || this.#follower?.hasTasks === true
+    if (durable > this.read) return true
+    return this.#follower !== undefined && (this.#follower.hasTasks || this.#follower.hasFailed)
   }
 
   /** Whether somebody waits for what there is to apply. */

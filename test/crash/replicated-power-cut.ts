@@ -1,6 +1,6 @@
 /**
  * Power cuts at random points of the log of a replica of a cluster: what was committed durably is
- * there, nothing that never was committed is, what is pending is kept, and no promise is taken back.
+ * there, nothing that never was is, what is pending is kept, and no promise is taken back.
  *
  * ROOST_CRASH_ROUNDS says how many power cuts, ROOST_CRASH_SEED with which seed to begin.
  */

@@ -38,10 +38,15 @@ export class ReplicatedLog {
     writer.appendItems(items, syncer.durable)
   }
 
+  async sync(): Promise<void> {
+    const { writer, syncer } = this.#open
+    await syncer.syncThrough(writer.end)
+  }
+
   /** Makes the log durable, and lets the keeper follow it. */
   async follow(): Promise<void> {
-    const { keeper, writer, syncer } = this.#open
-    await syncer.syncThrough(writer.end)
+    const { keeper, syncer } = this.#open
+    await this.sync()
     while (!(await keeper.applyBatch(syncer.durable)));
   }
 

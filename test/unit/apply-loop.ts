@@ -4,6 +4,10 @@ import { FeedProgress } from '../../lib/feed/feed-progress.ts'
 import { firstFrameOf, SEGMENT_SIZE } from '../../lib/feed/segment.ts'
 import { ApplyLoop } from '../../lib/host/apply-loop.ts'
 import { DEFAULT_TUNING, type Tuning } from '../../lib/host/tuning.ts'
+import type { VolumeId } from '../../lib/ids.ts'
+import { itemOf, pointOf, ReplicatedLog } from '../support/replicated-log.ts'
+import { ReplicatedVolume } from '../support/replicated-volume.ts'
+import { SimRandom } from '../support/sim-random.ts'
 import { SimReplicaHost } from '../support/sim-replica-host.ts'
 
 const MIB = 1024 * 1024
@@ -64,6 +68,35 @@ t.test('whoever would get too far ahead of the store waits for it', async t => {
   await near
   t.strictSame(seen, ['applied', 'near'])
   t.ok(keeper.applied > SEGMENT_SIZE)
+})
+
+t.test('what somebody waits for is applied without waiting for more', async t => {
+  const log = new ReplicatedLog()
+  const keeper = await log.start()
+  const volume = new ReplicatedVolume(1 as VolumeId, new Map(), new SimRandom(1))
+  const [first, second] = [volume.append(), volume.append()]
+  await log.append(itemOf(first), itemOf(second))
+  await log.sync()
+  const progress = new FeedProgress()
+  const tuning = { ...DEFAULT_TUNING, gatherMs: 1e9 }
+  const loop = new ApplyLoop(log.disk, keeper, progress, tuning, silent, ignore)
+  loop.start()
+  progress.report(log.writer.end)
+  loop.noteNews()
+  keeper.noteCommitted(volume.volume, pointOf(second))
+  await pause(1)
+  t.equal(keeper.appliedIndexOf(volume.volume), 0)
+  await keeper.applyThrough(volume.volume, second.entry.index)
+  t.equal(keeper.appliedIndexOf(volume.volume), 2)
+  // It waits for a commit now, not for the log, and hears of it although nothing is durable anew.
+  const third = volume.append()
+  await log.append(itemOf(third))
+  await log.sync()
+  progress.report(log.writer.end)
+  loop.noteNews()
+  keeper.noteCommitted(volume.volume, pointOf(third))
+  await keeper.applyThrough(volume.volume, third.entry.index)
+  await loop.stop()
 })
 
 t.test('nobody waits for a store that cannot come nearer', async t => {
