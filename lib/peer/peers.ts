@@ -158,7 +158,6 @@ export class Peers extends Resource {
     for (const member of others) {
       if (!this.#links.has(member.replica)) this.#links.set(member.replica, this.#newLink(member))
     }
-    this.#options.records.keepOnly(new Set(others.map(({ replica }) => replica)))
   }
 
   /** Where another member may be reached, the likeliest first. */
@@ -282,7 +281,7 @@ export class Peers extends Resource {
     records.learnRun(replica, hello).then(
       () => this.#settle(connection),
       (error: unknown) => {
-        this.#options.logger.error(`cannot note the run of replica ${replica}: ${String(error)}`)
+        this.#refuse(replica, `the run of replica ${replica} cannot be noted: ${String(error)}`)
         connection.cut('its run cannot be noted')
       }
     )
