@@ -127,8 +127,8 @@ export class Peers extends Resource {
   /**
    * Sends `message`, which must not change any more, behind what was sent on that channel before.
    *
-   * @returns false when there is no connection, or none any more as the peer is too slow; true
-   *   says nothing about its arrival
+   * @returns false when there is no connection, or none any more as the peer is too slow, of which
+   *   `onDown` has told by then; true says nothing about its arrival
    */
   send(to: ReplicaId, channel: PeerChannel, message: Buffer): boolean {
     assert(message.length <= MESSAGE_BYTES_MAX, 'a message is too long to be sent')
