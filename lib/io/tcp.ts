@@ -22,8 +22,8 @@ export interface ByteStream {
 export interface TcpServer {
   /** Where it listens, with the port that was chosen if 0 was asked for. */
   readonly address: string
-  /** Takes no further connection; those that are open are their owners' to close. */
-  close(): void
+  /** Takes no further connection, and waits until the owners of those that are open closed them. */
+  close(): Promise<void>
 }
 
 export interface TcpAddress {
@@ -54,7 +54,13 @@ export async function listenTcp(
   // What fails later is a connection that could not be taken, for want of descriptors.
   server.on('error', () => {})
   const bound = server.address() as net.AddressInfo
-  return { address: textOf({ host, port: bound.port }), close: () => server.close() }
+  return {
+    address: textOf({ host, port: bound.port }),
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+      })
+  }
 }
 
 /** Begins to connect; 'connect' is not told, as what is written before waits for it. */

@@ -3,7 +3,8 @@
  *
  * A run is durable here before its data is taken: whoever rolled back or copied a data directory
  * is found out also when we were restarted meanwhile. An address is only a hint, and is written
- * with the next run, or when the replica closes.
+ * with the next run, or when the replica closes. Whoever leaves the cluster stays in here: its
+ * number is never given again, and who is a member may not be known yet when this is read.
  */
 
 import { RoostError } from '../errors.ts'
@@ -71,15 +72,6 @@ export class PeerRecords {
     }
     // Also when it is known: the write that another connection began may be under way.
     await this.write()
-  }
-
-  /** Whoever is no member any more has no record; its number is never given again. */
-  keepOnly(replicas: ReadonlySet<ReplicaId>): void {
-    for (const replica of this.#records.keys()) {
-      if (replicas.has(replica)) continue
-      this.#records.delete(replica)
-      this.#isChanged = true
-    }
   }
 
   /** Writes what has changed. */

@@ -127,8 +127,8 @@ export class Peers extends Resource {
   /**
    * Sends `message`, which must not change any more, behind what was sent on that channel before.
    *
-   * @returns false when there is no connection, or none any more as the peer is too slow; true
-   *   says nothing about its arrival
+   * @returns false when there is no connection, or none any more as the peer is too slow, of which
+   *   `onDown` has told by then; true says nothing about its arrival
    */
   send(to: ReplicaId, channel: PeerChannel, message: Buffer): boolean {
     assert(message.length <= MESSAGE_BYTES_MAX, 'a message is too long to be sent')
@@ -158,7 +158,6 @@ export class Peers extends Resource {
     for (const member of others) {
       if (!this.#links.has(member.replica)) this.#links.set(member.replica, this.#newLink(member))
     }
-    this.#options.records.keepOnly(new Set(others.map(({ replica }) => replica)))
   }
 
   /** Where another member may be reached, the likeliest first. */
@@ -282,7 +281,7 @@ export class Peers extends Resource {
     records.learnRun(replica, hello).then(
       () => this.#settle(connection),
       (error: unknown) => {
-        this.#options.logger.error(`cannot note the run of replica ${replica}: ${String(error)}`)
+        this.#refuse(replica, `the run of replica ${replica} cannot be noted: ${String(error)}`)
         connection.cut('its run cannot be noted')
       }
     )

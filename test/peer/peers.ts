@@ -139,3 +139,17 @@ t.test('a port that is taken is named', async t => {
   await t.rejects(group.start(other, { listen }), { code: 'PEER_FAILED' })
   await t.rejects(group.start(other, { listen: 'nowhere' }), /"nowhere" is not HOST:PORT/)
 })
+
+t.test('a port is free as soon as its replica is closed', async t => {
+  const group = new PeerGroup()
+  t.teardown(() => group.close())
+  const [one, two] = await group.startAll(2)
+  if (one === undefined || two === undefined) throw new Error('two were started')
+  for (let round = 0; round < 5; round++) {
+    const listen = two.peers.address ?? ''
+    await two.peers.close()
+    await group.start(two, { listen })
+    t.equal(two.peers.address, listen)
+    await until(() => two.peers.isUp(ONE))
+  }
+})

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { ReplicaId } from '../../lib/ids.ts'
 import { SystemClock } from '../../lib/io/system-clock.ts'
+import { PeerRecords } from '../../lib/peer/peer-records.ts'
 import type { PeersIdentity, PeersOptions } from '../../lib/peer/peers.ts'
 import { newKeyPair } from '../../lib/peer/secure-stream.ts'
 import { present } from '../../lib/util/assert.ts'
@@ -140,4 +141,18 @@ t.test('a clock that is an hour off is reported, and does no harm', async t => {
   t.ok(Math.abs(offsetAt(two) + HOUR_MS) < 60_000)
   t.ok(one.peers.isUp(TWO))
   t.match(one.complaints, [/^the clock of replica 2 is 3600\.\d s ahead$/])
+})
+
+t.test('a run that cannot be made durable is not welcomed', async t => {
+  const group = new PeerGroup()
+  t.teardown(() => group.close())
+  const [one, two] = [group.add(1), group.add(2)]
+  await group.start(one)
+  one.disk.fail('sync', 'EIO', { times: 2 })
+  await group.start(two)
+  await until(() => refusalAt(one)?.startsWith('the run of replica 2 cannot be noted') === true)
+  t.same(one.events, [])
+  await until(() => one.peers.isUp(TWO) && two.peers.isUp(ONE))
+  t.equal(PeerRecords.read(one.disk).runOf(TWO)?.boot, 1)
+  t.equal(refusalAt(one), undefined)
 })
