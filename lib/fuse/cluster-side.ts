@@ -235,7 +235,11 @@ export class ClusterSide implements Leases {
   /** To be called when all that has come is dealt with. @returns whether a sync is wanted */
   flush(): boolean {
     this.#word.servedAtMs = bootMs()
-    const isUrgent = this.volumes.flush()
+    let isUrgent = this.volumes.flush()
+    if (this.#draining.size > 0) {
+      this.#drain(this.#now())
+      if (this.volumes.flush()) isUrgent = true
+    }
     for (const [to, messages] of this.#out) {
       while (messages.length > 0) {
         const bytes = encodeVolumeBatch(messages.splice(0, BATCH_MESSAGES_MAX))
@@ -296,7 +300,8 @@ export class ClusterSide implements Leases {
   #drain(now: number): void {
     const vfs = present(this.#vfs, 'vfs')
     for (const [volume, { untilMs }] of this.#draining) {
-      const isFree = !vfs.locks.isLocked(volume) && vfs.sealWhole(volume)
+      const isUsed = vfs.locks.isLocked(volume) || this.#options.parking.isBusyWith(volume)
+      const isFree = !isUsed && vfs.sealWhole(volume)
       if (!isFree && now < untilMs) continue
       this.#draining.delete(volume)
       this.volumes.parked(volume, isFree)
@@ -414,7 +419,6 @@ export class ClusterSide implements Leases {
       },
       park: volume => {
         this.#draining.set(volume, { untilMs: this.#now() + input.lockGraceMs })
-        this.#drain(this.#now())
       },
       unpark: volume => {
         this.#draining.delete(volume)

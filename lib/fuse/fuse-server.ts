@@ -187,6 +187,8 @@ export class FuseServer {
   /** Looks first and sleeps only when there is nothing to do: under load there always is. */
   #step(): void {
     this.#hearNews()
+    // What came may have to go on before there is time to sleep.
+    this.#tickCluster()
     if (!this.#receive() && !this.#spin.spin(this.#look)) this.#sleep()
     this.#tick()
     this.#tickCluster()

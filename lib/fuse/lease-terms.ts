@@ -1,7 +1,7 @@
 /** Which requests need the lease of a volume, and how long they may wait for it. */
 
 import { ERRNO } from '../errors.ts'
-import { volumeOf } from '../ids.ts'
+import { volumeOf, type VolumeId } from '../ids.ts'
 import type { Vfs } from '../vfs/vfs.ts'
 import { LOCK_TYPE } from './abi.ts'
 import type { ClusterSide } from './cluster-side.ts'
@@ -34,33 +34,40 @@ const CHANGING: ReadonlySet<FuseRequest['op']> = new Set([
  * @throws Wait until the lease is here; FsError EIO what the request's handle did may be lost
  */
 export function requireLease(cluster: ClusterSide, vfs: Vfs, request: FuseRequest): void {
+  if (request.op === 'fsync') return vfs.data.checkHandle(request.fh)
+  const volume = leaseOf(request)
+  if (volume === undefined) return
+  if (request.op !== 'setlk' && request.op !== 'setlkw') return cluster.require(volume)
+  vfs.data.checkHandle(request.fh)
+  cluster.requireForLock(volume)
+  vfs.data.useHandle(request.fh)
+}
+
+/** The volume that a request changes, or locks in. */
+function leaseOf(request: FuseRequest): VolumeId | undefined {
   const volume = volumeOf(request.nodeid)
   switch (request.op) {
     case 'setlk':
     case 'setlkw':
-      if (request.type === LOCK_TYPE.UNLCK) return
-      vfs.data.checkHandle(request.fh)
-      cluster.requireForLock(volume)
-      return vfs.data.useHandle(request.fh)
+      return request.type === LOCK_TYPE.UNLCK ? undefined : volume
     case 'open':
-      if ((request.flags & O_TRUNC) !== 0) cluster.require(volume)
-      return
-    case 'fsync':
-      return vfs.data.checkHandle(request.fh)
+      return (request.flags & O_TRUNC) !== 0 ? volume : undefined
     case 'copyFileRange':
-      return cluster.require(volumeOf(request.inoOut))
+      return volumeOf(request.inoOut)
     default:
-      if (CHANGING.has(request.op)) cluster.require(volume)
+      return CHANGING.has(request.op) ? volume : undefined
   }
 }
 
 /** How long a request may wait for other replicas. */
 export function boundOf(
-  { op, unique }: FuseRequest,
+  request: FuseRequest,
   { leaseWaitMs, renameWaitMs }: ClusterSide,
   nowMs: number
 ): WaitBound {
+  const { op, unique } = request
   const isLock = op === 'setlk' || op === 'setlkw'
   const waitMs = op === 'rename' ? renameWaitMs : leaseWaitMs
-  return { unique, untilMs: nowMs + waitMs, errno: isLock ? ERRNO.ENOLCK : ERRNO.EIO }
+  const errno = isLock ? ERRNO.ENOLCK : ERRNO.EIO
+  return { unique, untilMs: nowMs + waitMs, errno, volume: leaseOf(request) }
 }

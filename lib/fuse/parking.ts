@@ -8,7 +8,7 @@
  * everything waited for comes from the main thread or the sync thread, which wait for no op.
  */
 
-import type { Position } from '../ids.ts'
+import type { Position, VolumeId } from '../ids.ts'
 
 export interface ParkedOp {
   readonly run: () => void
@@ -23,6 +23,8 @@ export interface WaitBound {
   readonly untilMs: number
   /** Its answer when it has waited so long. */
   readonly errno: number
+  /** The volume whose lease it needs, if it needs one. */
+  readonly volume: VolumeId | undefined
 }
 
 interface DurableWait {
@@ -63,6 +65,14 @@ export class Parking {
     const ops = this.#byKey.get(key)
     this.#byKey.delete(key)
     for (const op of ops ?? []) op.fail(errno)
+  }
+
+  /** Whether an op that has the lease of a volume waits for something of this replica. */
+  isBusyWith(volume: VolumeId): boolean {
+    for (const [key, ops] of this.#byKey) {
+      if (!isFromOthers(key) && ops.some(({ bound }) => bound?.volume === volume)) return true
+    }
+    return false
   }
 
   isWaitedFor(key: string): boolean {

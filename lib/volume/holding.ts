@@ -139,7 +139,8 @@ export function evaluateHolding<E extends LogEntry>(turn: VolumeTurn<E>): void {
 export function tickHolding<E extends LogEntry>(turn: VolumeTurn<E>): void {
   const holding = holdingOf(turn)
   if (holding === undefined) return
-  holding.ticks++
+  // Before the first entry is acknowledged nobody here could have used the volume.
+  if (turn.state.commit.index >= holding.begin) holding.ticks++
   tickFollowers(turn, holding)
 }
 

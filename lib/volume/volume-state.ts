@@ -54,7 +54,7 @@ export interface Holding {
   followers: Map<ReplicaId, Progress>
   resize: Resize | undefined
   handOver: HandOver | undefined
-  /** Ticks since the epoch began. */
+  /** Ticks since the epoch's first entry was acknowledged. */
   ticks: number
 }
 
