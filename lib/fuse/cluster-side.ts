@@ -24,7 +24,7 @@ import type { ItemLog } from '../replication/log-queue.ts'
 import { ReplicatedVolumes } from '../replication/replicated-volumes.ts'
 import type { ReplicationPorts } from '../replication/replication-ports.ts'
 import { present } from '../util/assert.ts'
-import type { Invalidator, Leases, Load } from '../vfs/ports.ts'
+import type { Leases, Load } from '../vfs/ports.ts'
 import type { Vfs } from '../vfs/vfs.ts'
 import { Wait } from '../vfs/wait.ts'
 import { headOf } from '../volume/history.ts'
@@ -41,6 +41,7 @@ import type {
   VolumeFigures,
   VolumeStartMessage
 } from './cluster-messages.ts'
+import type { Notifier } from './notifier.ts'
 import type { Parking } from './parking.ts'
 import { SessionWord } from './session-word.ts'
 
@@ -50,11 +51,19 @@ const POLICY_MS = 200
 /** Messages in one batch, and entries' bytes, beyond which the rest goes into another. */
 const BATCH_MESSAGES_MAX = 512
 
+/** What ops wait for that others' changes have to be known for in the kernel. */
+const NOTIFIED_KEY = 'notified'
+/** So far back that any notification about names has been taken. */
+const NAMES_SPAN = 2 ** 30
+
 /** What everything known of a volume is as new as. */
 interface Barrier {
   /** Grows whenever what others did is shown. */
   version: number
   through: Index
+  /** Notifications about that which the kernel has to have taken. */
+  inodes: number
+  names: number
 }
 
 interface Draining {
@@ -74,7 +83,7 @@ export interface ClusterSideOptions {
   readonly log: ItemLog
   readonly clock: Clock
   readonly parking: Parking
-  readonly invalidator: Invalidator
+  readonly notifier: Notifier
   readonly tell: (message: FromVolumes) => void
   readonly fail: (unique: number, errno: number) => void
   /** Asks for the log to be synced as it is now. */
@@ -149,9 +158,37 @@ export class ClusterSide implements Leases {
     throw new Wait(moreKey(volume))
   }
 
-  /** A lock is asked for: where the volume is being given away, it waits for the next holder. */
-  requireForLock(volume: VolumeId): void {
-    if (this.#draining.has(volume)) throw new Wait(leaseKey(volume))
+  /**
+   * What others have done in the volume is known to the kernel, so that a program which goes on
+   * sees it.
+   *
+   * An op may hold a directory, and the kernel takes no notification about its names meanwhile: then
+   * all names are said to be out of date.
+   *
+   * @throws Wait until the kernel has taken what it may take in any case
+   */
+  requireNotified(volume: VolumeId): void {
+    const barrier = this.#barriers.get(volume)
+    if (barrier === undefined) return
+    const { notifier } = this.#options
+    if (!notifier.hasTaken('inodes', barrier.inodes)) throw new Wait(NOTIFIED_KEY)
+    if (notifier.hasTaken('names', barrier.names)) return
+    barrier.names = notifier.sent('names') - NAMES_SPAN
+    notifier.invalNames()
+  }
+
+  /** The kernel may have taken notifications. */
+  notified(): void {
+    this.#options.parking.resume(NOTIFIED_KEY)
+  }
+
+  /**
+   * A lock is asked for. Where the volume is being given away, it waits for the next time here;
+   * but who holds a lock may need another to be done with it.
+   */
+  requireForLock(volume: VolumeId, pid: number): void {
+    const isLate = this.#draining.has(volume) && this.#vfs?.locks.isOwner(volume, pid) !== true
+    if (isLate) throw new Wait(leaseKey(volume))
     this.require(volume)
   }
 
@@ -388,7 +425,7 @@ export class ClusterSide implements Leases {
     | 'unpark'
   > {
     const vfs = (): Vfs => present(this.#vfs, 'vfs')
-    const { invalidator, parking, fail, input } = this.#options
+    const { notifier: invalidator, parking, fail, input } = this.#options
     return {
       acknowledged: volume => this.#acknowledged(volume),
       ready: volume => {
@@ -405,14 +442,17 @@ export class ClusterSide implements Leases {
       shown: (volume, entries) => {
         this.#raise(volume)
         vfs().shown(volume, entries, invalidator)
+        this.#noteNotified(volume)
       },
       replaced: volume => {
         this.#raise(volume)
         vfs().replaced(volume, invalidator)
+        this.#noteNotified(volume)
       },
       undone: volume => {
         this.#raise(volume)
         vfs().replaced(volume, invalidator)
+        this.#noteNotified(volume)
       },
       poison: (volume, since, through, isPoisoned) => {
         vfs().poison(volume, since, through, isPoisoned)
@@ -436,10 +476,23 @@ export class ClusterSide implements Leases {
 
   /** What others did is to be seen: whatever is on its way from the store may be older. */
   #raise(volume: VolumeId): void {
-    const barrier = this.#barriers.get(volume) ?? { version: 0, through: 0 as Index }
+    const barrier = this.#barriers.get(volume) ?? {
+      version: 0,
+      through: 0 as Index,
+      inodes: 0,
+      names: 0
+    }
     barrier.version++
     barrier.through = this.volumes.toldOf(volume)
     this.#barriers.set(volume, barrier)
+  }
+
+  /** What was shown is on its way to the kernel. */
+  #noteNotified(volume: VolumeId): void {
+    const { notifier } = this.#options
+    const barrier = present(this.#barriers.get(volume), 'barrier')
+    barrier.inodes = notifier.sent('inodes')
+    barrier.names = notifier.sent('names')
     this.#options.parking.resume(moreKey(volume))
   }
 

@@ -15,7 +15,7 @@ import * as libc from '../io/libc.ts'
 import { WakeEvent } from '../io/wake-event.ts'
 import { FileClassifier } from '../mail/file-class.ts'
 import { ReplicatedJournal } from '../replication/replicated-journal.ts'
-import type { Invalidator, Loaded } from '../vfs/ports.ts'
+import type { Loaded } from '../vfs/ports.ts'
 import { SEGMENT_WAIT } from '../vfs/recorder.ts'
 import { Vfs } from '../vfs/vfs.ts'
 import { INIT_FLAG, OPCODE } from './abi.ts'
@@ -23,9 +23,9 @@ import { decodeRequest } from './decode.ts'
 import { DiskSpace } from './disk-space.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { ClusterSide } from './cluster-side.ts'
-import { encodeNotifyIncEpoch, encodeNotifyInvalEntry, encodeNotifyInvalInode } from './encode.ts'
 import { IdleSpin } from './idle-spin.ts'
 import { negotiateInit } from './init.ts'
+import { Notifier } from './notifier.ts'
 import { Parking } from './parking.ts'
 import { Replies } from './replies.ts'
 import type { FuseRequest, InitRequest } from './request.ts'
@@ -100,20 +100,7 @@ export class FuseServer {
   #idleAtMs = 0
   #closedAtMs = 0
   #endReason: string | undefined
-  readonly #invalidator: Invalidator = {
-    invalInode: (ino, offset, length) => {
-      const message = Buffer.allocUnsafeSlow(64)
-      this.#notify(message, encodeNotifyInvalInode(message, ino, offset, length))
-    },
-    invalEntry: (parent, name) => {
-      const message = Buffer.allocUnsafeSlow(64 + name.length)
-      this.#notify(message, encodeNotifyInvalEntry(message, parent, name))
-    },
-    invalNames: () => {
-      const message = Buffer.allocUnsafeSlow(64)
-      this.#notify(message, encodeNotifyIncEpoch(message))
-    }
-  }
+  readonly #notifier: Notifier
   /** Made once, as it is needed in every step. */
   readonly #look = (): boolean => this.#wake.isTold || this.#receive()
 
@@ -132,6 +119,9 @@ export class FuseServer {
       this.#send(message, length)
     }, MIB)
     this.#cachedBlobs = new CachedBlobs(disk)
+    this.#notifier = new Notifier(input.fuseFd, input.notified, (queue, message) => {
+      this.#tell({ type: 'notify', queue, message })
+    })
     this.#cluster = this.#makeCluster()
     this.#vfs = this.#makeVfs()
     if (this.#cluster !== undefined) this.#cluster.vfs = this.#vfs
@@ -271,6 +261,7 @@ export class FuseServer {
     if (!this.#wake.take()) return
     this.#parking.durableThrough(this.#progress.durable)
     this.#cluster?.durable(this.#progress.durable)
+    this.#cluster?.notified()
     if (this.#progress.state === 'failed') this.#parking.failAll(ERRNO.EIO)
     for (;;) {
       const received = receiveMessageOnPort(this.#port) as { message: ToFuseThread } | undefined
@@ -404,7 +395,7 @@ export class FuseServer {
       log: this.#journal,
       clock: this.#clock,
       parking: this.#parking,
-      invalidator: this.#invalidator,
+      notifier: this.#notifier,
       tell: message => {
         this.#tell({ type: 'volumes', message })
       },
@@ -429,17 +420,13 @@ export class FuseServer {
       space: this.#space,
       mode: this.#input.mode,
       xattrs: this.#input.xattrs,
-      invalidator: this.#invalidator,
+      invalidator: this.#notifier,
       nowMs: () => this.#clock.monotonicMs(),
       ...(this.#cluster && { cluster: this.#cluster }),
       log: (level, message) => {
         this.#log(level, message)
       }
     })
-  }
-
-  #notify(message: Buffer, length: number): void {
-    this.#tell({ type: 'notify', message: message.subarray(0, length) })
   }
 
   #log(level: 'warn' | 'error', message: string): void {

@@ -29,6 +29,22 @@ const CHANGING: ReadonlySet<FuseRequest['op']> = new Set([
 ])
 
 /**
+ * Of those, requests on names. A write keeps its pages locked until the answer, and a notification
+ * about its file waits for them: so a write never waits for a notification.
+ */
+const MAKING: ReadonlySet<FuseRequest['op']> = new Set([
+  'create',
+  'link',
+  'mkdir',
+  'mknod',
+  'rename',
+  'rmdir',
+  'symlink',
+  'tmpfile',
+  'unlink'
+])
+
+/**
  * What changes a volume, or locks in it, takes its lease before it looks at anything.
  *
  * @throws Wait until the lease is here; FsError EIO what the request's handle did may be lost
@@ -37,10 +53,12 @@ export function requireLease(cluster: ClusterSide, vfs: Vfs, request: FuseReques
   if (request.op === 'fsync') return vfs.data.checkHandle(request.fh)
   const volume = leaseOf(request)
   if (volume === undefined) return
-  if (request.op !== 'setlk' && request.op !== 'setlkw') return cluster.require(volume)
-  vfs.data.checkHandle(request.fh)
-  cluster.requireForLock(volume)
-  vfs.data.useHandle(request.fh)
+  const isLock = request.op === 'setlk' || request.op === 'setlkw'
+  if (isLock) vfs.data.checkHandle(request.fh)
+  if (isLock) cluster.requireForLock(volume, request.lockPid)
+  else cluster.require(volume)
+  if (isLock || MAKING.has(request.op)) cluster.requireNotified(volume)
+  if (isLock) vfs.data.useHandle(request.fh)
 }
 
 /** The volume that a request changes, or locks in. */

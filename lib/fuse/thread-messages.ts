@@ -10,6 +10,7 @@ import type { WakeEventParts } from '../io/wake-event.ts'
 import type { FileRule } from '../mail/file-class.ts'
 import type { CacheLimits } from '../vfs/live-tree.ts'
 import type { Load, Loaded } from '../vfs/ports.ts'
+import type { NotifyQueue } from './notify-count.ts'
 import type { ClusterThreadInput, FromVolumes, ToVolumes } from './cluster-messages.ts'
 
 /**
@@ -22,6 +23,8 @@ export interface FuseThreadInput {
   readonly fuseFd: number
   /** Tells the thread that there are messages, or that more of the log is durable. */
   readonly wake: WakeEventParts
+  /** Of the NotifyCount. */
+  readonly notified: SharedArrayBuffer
   readonly directory: string
   readonly session: SessionId
   /** Of the feed's FeedProgress. */
@@ -73,7 +76,7 @@ export type FromFuseThread =
   /** The kernel has taken INIT: the mount works. */
   | { readonly type: 'serving'; readonly minor: number }
   | { readonly type: 'figures'; readonly id: number; readonly figures: FuseFigures }
-  | { readonly type: 'notify'; readonly message: Uint8Array }
+  | { readonly type: 'notify'; readonly queue: NotifyQueue; readonly message: Uint8Array }
   | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
   /** The loop has ended: the file system was unmounted or aborted, or it was told to stop. */
   | { readonly type: 'ended'; readonly reason: string }

@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads'
 import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
 import { firstFrameOf } from '../feed/segment.ts'
+import { NotifyCount, type NotifyQueue } from '../fuse/notify-count.ts'
 import type { NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
 import type {
   FromFuseThread,
@@ -63,7 +64,7 @@ export class Serving extends Resource {
   readonly #figures = new Map<number, (figures: FuseFigures | undefined) => void>()
   #wake: WakeEvent | undefined
   #fuse: Worker | undefined
-  #notify: Worker | undefined
+  readonly #notify = new Map<NotifyQueue, Worker>()
   #sync: Worker | undefined
   #lastId = 0
   #hasEnded = false
@@ -130,13 +131,19 @@ export class Serving extends Resource {
     this.#sync.on('message', (message: SyncThreadMessage) => {
       this.#hearSync(message)
     })
-    this.#notify = startThread('../fuse/notify-thread', { fuseFd } satisfies NotifyThreadInput)
-    this.#notify.on('message', ({ result }: NotifyOutcome) => {
-      this.#hearNotify(result)
-    })
+    const { shared: count } = new NotifyCount()
+    for (const queue of ['inodes', 'names'] as const) {
+      const notifyInput: NotifyThreadInput = { fuseFd, queue, count, wake }
+      const notify = startThread('../fuse/notify-thread', notifyInput)
+      notify.on('message', ({ result }: NotifyOutcome) => {
+        this.#hearNotify(result)
+      })
+      this.#notify.set(queue, notify)
+    }
     const input: FuseThreadInput = {
       fuseFd,
       wake,
+      notified: count,
       directory,
       session,
       progress,
@@ -158,7 +165,7 @@ export class Serving extends Resource {
     this.#fuse.on('message', (message: FromFuseThread) => {
       this.#hear(message)
     })
-    for (const thread of [this.#fuse, this.#sync, this.#notify]) {
+    for (const thread of [this.#fuse, this.#sync, ...this.#notify.values()]) {
       thread.on('error', error => {
         this.#end(`a thread failed: ${error.stack ?? error.message}`, true)
       })
@@ -177,7 +184,7 @@ export class Serving extends Resource {
     this.#progress.end('stopped')
     await this.#sync?.terminate()
     await this.#applyLoop.stop()
-    await Promise.all([this.#fuse?.terminate(), this.#notify?.terminate()])
+    await Promise.all([this.#fuse, ...this.#notify.values()].map(thread => thread?.terminate()))
     this.#wake?.close()
   }
 
@@ -213,7 +220,7 @@ export class Serving extends Resource {
         void this.#prepare(message.segment)
         return
       case 'notify':
-        this.#notify?.postMessage(message.message)
+        this.#notify.get(message.queue)?.postMessage(message.message)
         return
       case 'serving':
         this.#onServing?.()

@@ -75,6 +75,14 @@ export class LockOperations {
     return locked.next().done !== true
   }
 
+  /** Whether a process holds a lock in the volume. */
+  isOwner(volume: VolumeId, pid: number): boolean {
+    for (const ino of this.#parts.locks.lockedInodes(ino => volumeOf(ino) === volume)) {
+      if (this.#parts.locks.locksOf(ino).some(lock => lock.pid === pid)) return true
+    }
+    return false
+  }
+
   /** Files in the volume that somebody has locked. */
   countOf(volume: VolumeId): number {
     return new Set(this.#parts.locks.lockedInodes(ino => volumeOf(ino) === volume)).size

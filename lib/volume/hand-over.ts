@@ -22,7 +22,7 @@ const LATER_TICKS = 10
 export function onAsk<E extends LogEntry>(
   turn: VolumeTurn<E>,
   from: ReplicaId,
-  { session, number }: VolumeMessageOf<E, 'ask'>
+  { session, number, waited }: VolumeMessageOf<E, 'ask'>
 ): void {
   const { phase, lease } = turn.state
   const answer = (given: AskAnswer): void =>
@@ -31,15 +31,30 @@ export function onAsk<E extends LogEntry>(
     const hint = lease?.holder === turn.self ? undefined : lease?.holder
     return answer({ kind: 'notHolder', hint })
   }
-  if (phase.kind !== 'holding' || phase.resize !== undefined) {
-    return answer({ kind: 'later', ticks: LATER_TICKS })
+  if (phase.kind !== 'holding') return answer({ kind: 'later', ticks: LATER_TICKS })
+  if (phase.handOver?.to === session || phase.next?.session === session) return
+  if (phase.handOver !== undefined) return answer({ kind: 'later', ticks: HOLD_TICKS_MIN })
+  const { next } = phase
+  const asker = { session, replica: from, number, waited }
+  if (next !== undefined && next.waited >= waited) {
+    return answer({ kind: 'later', ticks: HOLD_TICKS_MIN })
   }
-  if (phase.handOver?.to === session) return
-  if (phase.handOver !== undefined) return answer({ kind: 'later', ticks: LATER_TICKS })
-  if (phase.ticks < HOLD_TICKS_MIN) {
-    return answer({ kind: 'later', ticks: HOLD_TICKS_MIN - phase.ticks })
+  if (next !== undefined) {
+    const later = { kind: 'later', ticks: HOLD_TICKS_MIN } as const
+    turn.send(next.replica, { kind: 'answer', number: next.number, answer: later })
   }
-  phase.handOver = { to: session, asker: { replica: from, number }, isParked: false }
+  phase.next = asker
+}
+
+/** Begins to give the volume to whoever is next, as soon as it may go. */
+export function evaluateNext<E extends LogEntry>(turn: VolumeTurn<E>): void {
+  const { phase } = turn.state
+  if (phase.kind !== 'holding' || phase.next === undefined) return
+  if (phase.resize !== undefined || phase.handOver !== undefined) return
+  if (phase.ticks < HOLD_TICKS_MIN) return
+  const { session, replica, number } = phase.next
+  phase.next = undefined
+  phase.handOver = { to: session, asker: { replica, number }, isParked: false }
   turn.emit({ kind: 'park' })
 }
 

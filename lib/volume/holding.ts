@@ -40,6 +40,7 @@ export function startHolding<E extends LogEntry>(
     followers: new Map(state.peers.map(peer => [peer, unknownProgress(begin)])),
     resize: undefined,
     handOver: undefined,
+    next: undefined,
     ticks: 0
   }
   turn.emit({ kind: 'holding', epoch, begin })
@@ -53,10 +54,10 @@ export function continueHolding<E extends LogEntry>(
   { epoch, dataSet, copies }: LeaseRecord
 ): void {
   turn.state.retired = holding.epoch
-  const { handOver, since } = holding
+  const { handOver, since, next } = holding
   startHolding(turn, epoch, since, { dataSet, copies })
-  const next = turn.state.phase
-  if (next.kind === 'holding') next.handOver = handOver
+  const { phase } = turn.state
+  if (phase.kind === 'holding') Object.assign(phase, { handOver, next })
 }
 
 export function appendOwn<E extends LogEntry>(turn: VolumeTurn<E>, entries: readonly E[]): void {

@@ -47,6 +47,7 @@ export function stepVolume<E extends LogEntry>(
   hear(turn, input)
   recovery.evaluateRecovery(turn)
   holding.evaluateHolding(turn)
+  handOver.evaluateNext(turn)
   handOver.evaluateHandOver(turn)
   sendAck(turn)
   expose(turn)

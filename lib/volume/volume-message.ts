@@ -46,7 +46,13 @@ export type VolumeMessage<E extends LogEntry> =
   /** The way to `through` begins with the checkpoint at `point`. */
   | { readonly kind: 'base'; readonly through: HistoryPoint; readonly point: HistoryPoint }
   /** Somebody here waits for the lease. */
-  | { readonly kind: 'ask'; readonly session: SessionId; readonly number: number }
+  | {
+      readonly kind: 'ask'
+      readonly session: SessionId
+      readonly number: number
+      /** Ticks for which it has waited. */
+      readonly waited: number
+    }
   | { readonly kind: 'answer'; readonly number: number; readonly answer: AskAnswer }
 
 export type VolumeMessageOf<E extends LogEntry, Kind extends VolumeMessage<E>['kind']> = Extract<

@@ -42,6 +42,14 @@ export interface HandOver {
   isParked: boolean
 }
 
+/** Somebody elsewhere who waits for the lease. */
+export interface Asker {
+  readonly session: SessionId
+  readonly replica: ReplicaId
+  readonly number: number
+  readonly waited: number
+}
+
 export interface Holding {
   /** `handing`: the end of history is told to the council; nothing is appended in this epoch. */
   kind: 'holding' | 'handing'
@@ -54,6 +62,8 @@ export interface Holding {
   followers: Map<ReplicaId, Progress>
   resize: Resize | undefined
   handOver: HandOver | undefined
+  /** Who is to have it when it may be given away: whoever has waited longest. */
+  next: Asker | undefined
   /** Ticks since the epoch's first entry was acknowledged. */
   ticks: number
 }
@@ -106,6 +116,8 @@ export interface Accepted {
 export interface Want {
   /** Ticks until somebody is asked again, or the council. */
   ticks: number
+  /** Ticks since it began. */
+  waited: number
 }
 
 export interface VolumeState<E extends LogEntry>

@@ -123,7 +123,8 @@ function putMessage(out: ByteWriter, message: ReplicaVolumeMessage): void {
       return putPoint(out, message.point)
     case 'ask':
       out.u32(message.session)
-      return out.u53(message.number)
+      out.u53(message.number)
+      return out.u53(message.waited)
     case 'answer':
       out.u53(message.number)
       return putAnswer(out, message.answer)
@@ -170,7 +171,12 @@ function takeMessage(input: ByteReader, kind: Kind, volume: VolumeId): ReplicaVo
     case 'base':
       return { kind, through: takePoint(input), point: takePoint(input) }
     case 'ask':
-      return { kind, session: input.u32() as SessionId, number: input.u53() }
+      return {
+        kind,
+        session: input.u32() as SessionId,
+        number: input.u53(),
+        waited: input.u53()
+      }
     case 'answer':
       return { kind, number: input.u53(), answer: takeAnswer(input) }
     default:

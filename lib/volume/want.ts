@@ -14,7 +14,7 @@ const ASK_TIMEOUT_TICKS = 50
 export function setWanted<E extends LogEntry>(turn: VolumeTurn<E>, isWanted: boolean): void {
   const { state } = turn
   if (!isWanted) state.want = undefined
-  else state.want ??= { ticks: 0 }
+  else state.want ??= { ticks: 0, waited: 0 }
 }
 
 export function onAnswer<E extends LogEntry>(
@@ -41,11 +41,18 @@ export function evaluateWant<E extends LogEntry>(turn: VolumeTurn<E>): void {
     turn.propose({ kind: 'claim', epoch: lease.record.epoch })
     return
   }
-  turn.send(lease.holder, { kind: 'ask', session, number: ++turn.state.asks })
+  turn.send(lease.holder, {
+    kind: 'ask',
+    session,
+    number: ++turn.state.asks,
+    waited: want.waited
+  })
 }
 
 export function tickWant<E extends LogEntry>(turn: VolumeTurn<E>): void {
   const { want } = turn.state
-  if (want === undefined || want.ticks === 0) return
+  if (want === undefined) return
+  want.waited++
+  if (want.ticks === 0) return
   if (--want.ticks === 0) turn.emit({ kind: 'readLease' })
 }

@@ -88,7 +88,7 @@ const plain: fc.Arbitrary<ReplicaVolumeMessage> = fc.oneof(
     return { kind: 'base', through, point: at }
   }),
   fc.tuple(u32, u53).map(([session, number]): ReplicaVolumeMessage => {
-    return { kind: 'ask', session: session as SessionId, number }
+    return { kind: 'ask', session: session as SessionId, number, waited: number }
   }),
   fc.tuple(u53, answer).map(([number, said]): ReplicaVolumeMessage => {
     return { kind: 'answer', number, answer: said }

@@ -12,6 +12,8 @@ import { Worker } from 'node:worker_threads'
 import { encodeNotifyInvalEntry, encodeNotifyInvalInode } from '../../lib/fuse/encode.ts'
 import type { FuseMount } from '../../lib/fuse/mount.ts'
 import { openMount } from '../../lib/fuse/mount.ts'
+import { NotifyCount } from '../../lib/fuse/notify-count.ts'
+import { WakeEvent } from '../../lib/io/wake-event.ts'
 import type { NotifyOutcome, NotifyThreadInput } from '../../lib/fuse/notify-thread.ts'
 import type { Ino } from '../../lib/ids.ts'
 import { TinyFs } from './tiny-fs.ts'
@@ -30,7 +32,7 @@ const run = promisify(execFile)
 export async function notifyScenario(place: string): Promise<unknown> {
   const fuse = await openMount({ mountpoint: place, fsname: 'tiny' })
   const thread = new Worker(NOTIFY_THREAD, {
-    workerData: { fuseFd: fuse.fd } satisfies NotifyThreadInput
+    workerData: { queue: 'inodes', count: new NotifyCount().shared, wake: WakeEvent.open().parts, fuseFd: fuse.fd } satisfies NotifyThreadInput
   })
   const scenario = new NotifyScenario(place, fuse, thread)
   const ended = scenario.server.run()

@@ -154,7 +154,7 @@ export class SearchReplicas {
         return stepReplica(replica, { kind: 'append', entries: [entry] }, setup)
       }
       case 'ask': {
-        const message = { kind: 'ask', session: input.session, number: 1 } as const
+        const message = { kind: 'ask', session: input.session, number: 1, waited: 0 } as const
         return [
           ...stepReplica(replica, { kind: 'tick' }, setup),
           ...stepReplica(replica, { kind: 'tick' }, setup),

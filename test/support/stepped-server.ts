@@ -19,6 +19,7 @@ import {
   OPCODE,
   OUT_HEADER_SIZE
 } from '../../lib/fuse/abi.ts'
+import { NotifyCount } from '../../lib/fuse/notify-count.ts'
 import type {
   FromFuseThread,
   FuseThreadInput,
@@ -77,6 +78,7 @@ export class SteppedServer {
     const input: FuseThreadInput = {
       fuseFd: this.#fds[0],
       wake: this.#wake.parts,
+      notified: new NotifyCount().shared,
       directory,
       session: keeper.session,
       progress: this.progress.shared,
