@@ -10,6 +10,7 @@ import type { WakeEventParts } from '../io/wake-event.ts'
 import type { FileRule } from '../mail/file-class.ts'
 import type { CacheLimits } from '../vfs/live-tree.ts'
 import type { Load, Loaded } from '../vfs/ports.ts'
+import type { DoneOp } from './done-op.ts'
 
 /**
  * Who keeps locks and open files. 'single': this kernel does, as nobody else serves the store, and
@@ -37,6 +38,16 @@ export interface FuseThreadInput {
   readonly owner: { readonly uid: number; readonly gid: number }
   /** Inodes that an earlier session left open without a name. */
   readonly orphans: readonly Ino[]
+  /** Present where a daemon that dies is followed by another, which goes on with the mount. */
+  readonly succession?: Succession
+}
+
+/** What goes from one daemon of a mount to the next. */
+export interface Succession {
+  /** The kernel has been served before: it sends no INIT, and has files open. */
+  readonly isTakeover: boolean
+  /** What the daemons before did last. */
+  readonly done: readonly DoneOp[]
 }
 
 /** Figures of the serving thread; `requests` counts by the names of the opcodes. */
@@ -54,15 +65,17 @@ export type ToFuseThread =
   | { readonly type: 'applied'; readonly position: Position }
   | { readonly type: 'prepared'; readonly segment: number; readonly isThere: boolean }
   | { readonly type: 'figures'; readonly id: number }
+  /** The kernel does not know the inode that it was asked for. */
+  | { readonly type: 'unknown'; readonly ino: Ino }
   | { readonly type: 'stop' }
 
 export type FromFuseThread =
   | { readonly type: 'load'; readonly load: Load }
   | { readonly type: 'prepare'; readonly segment: number }
-  /** The kernel has taken INIT: the mount works. */
-  | { readonly type: 'serving'; readonly minor: number }
+  /** The kernel has taken INIT, now or from a daemon before: the mount works. */
+  | { readonly type: 'serving' }
   | { readonly type: 'figures'; readonly id: number; readonly figures: FuseFigures }
-  | { readonly type: 'notify'; readonly message: Uint8Array }
+  | { readonly type: 'notify'; readonly message: Uint8Array; readonly probed?: Ino }
   | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
   /** The loop has ended: the file system was unmounted or aborted, or it was told to stop. */
   | { readonly type: 'ended'; readonly reason: string }

@@ -10,12 +10,13 @@ import { Worker } from 'node:worker_threads'
 import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
 import { firstFrameOf } from '../feed/segment.ts'
-import type { NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
+import type { Notification, NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
 import type {
   FromFuseThread,
   FuseFigures,
   FuseThreadInput,
   ServingMode,
+  Succession,
   ToFuseThread
 } from '../fuse/thread-messages.ts'
 import { transferablesOf } from '../fuse/thread-messages.ts'
@@ -47,6 +48,7 @@ export interface ServingOptions {
   readonly xattrs: boolean
   readonly tuning: Tuning
   readonly fuseFd: number
+  readonly succession?: Succession
   readonly logger: Logger
   /** The mount has ended: it was unmounted, aborted, or a bug was found. */
   readonly onEnded: (reason: string, isBroken: boolean) => void
@@ -118,6 +120,7 @@ export class Serving extends Resource {
 
   protected override async _open(): Promise<void> {
     const { keeper, directory, volumeDepth, mode, xattrs, tuning, fuseFd } = this.#options
+    const { succession } = this.#options
     const orphans = await keeper.orphans()
     this.#wake = WakeEvent.open()
     const { parts: wake } = this.#wake
@@ -128,8 +131,9 @@ export class Serving extends Resource {
       this.#hearSync(message)
     })
     this.#notify = startThread('../fuse/notify-thread', { fuseFd } satisfies NotifyThreadInput)
-    this.#notify.on('message', ({ result }: NotifyOutcome) => {
+    this.#notify.on('message', ({ result, unknown }: NotifyOutcome) => {
       this.#hearNotify(result)
+      if (unknown !== undefined) this.#tell({ type: 'unknown', ino: unknown })
     })
     const input: FuseThreadInput = {
       fuseFd,
@@ -148,7 +152,8 @@ export class Serving extends Resource {
       },
       syncAfterMs: tuning.syncAfterMs,
       owner: ownIds(),
-      orphans
+      orphans,
+      ...(succession && { succession })
     }
     this.#fuse = startThread('../fuse/fuse-thread', input)
     this.#fuse.on('message', (message: FromFuseThread) => {
@@ -202,7 +207,10 @@ export class Serving extends Resource {
         void this.#prepare(message.segment)
         return
       case 'notify':
-        this.#notify?.postMessage(message.message)
+        this.#notify?.postMessage({
+          message: message.message,
+          ...(message.probed !== undefined && { probed: message.probed })
+        } satisfies Notification)
         return
       case 'serving':
         this.#onServing?.()

@@ -89,4 +89,4 @@ export class RecoveredView implements TreeView {
   }
 }
 
-const NOTHING_DONE: RecoveryReport = { entriesApplied: 0, tornTails: [] }
+const NOTHING_DONE: RecoveryReport = { entriesApplied: 0, tornTails: [], lastChanges: [] }

@@ -10,7 +10,7 @@
 import { feedDirectoryOf, FEEDS_DIRECTORY, firstFrameOf, segmentPathOf } from '../feed/segment.ts'
 import { scanFeed, segmentsOf, type FeedTail } from '../feed/feed-scan.ts'
 import type { Frame } from '../feed/frame.ts'
-import { NO_HASH } from '../feed/entry.ts'
+import { NO_HASH, type Change } from '../feed/entry.ts'
 import type { Position, SessionId } from '../ids.ts'
 import type { Disk } from '../io/disk.ts'
 import { markKey } from '../store/keys.ts'
@@ -29,6 +29,8 @@ export interface RecoveryReport {
   readonly entriesApplied: number
   /** One sentence for each feed whose end was torn. */
   readonly tornTails: readonly string[]
+  /** What the last frame of the log holds, if there was one behind the checkpoint. */
+  readonly lastChanges: readonly Change[]
 }
 
 /** Where a feed begins. */
@@ -76,7 +78,8 @@ export async function recover(disk: Disk, files: KeeperFiles): Promise<RecoveryR
     }
   }
   await replay.finish()
-  return { entriesApplied: replay.entriesApplied, tornTails }
+  const { entriesApplied, lastChanges } = replay
+  return { entriesApplied, tornTails, lastChanges }
 }
 
 /**
@@ -104,6 +107,7 @@ class Replay {
   #unwritten = 0
   #mark: FeedMark
   entriesApplied = 0
+  lastChanges: readonly Change[] = []
 
   constructor(tree: DurableTree, redo: Redo, files: KeeperFiles, applied: FeedMark) {
     this.#tree = tree
@@ -128,6 +132,7 @@ class Replay {
   }
 
   #take(session: SessionId, frame: Frame): void {
+    this.lastChanges = frame.entries.map(({ entry }) => entry.change)
     const { session: appliedSession, position } = this.#applied
     const known =
       session < appliedSession || (session === appliedSession && frame.position < position)

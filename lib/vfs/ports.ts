@@ -120,6 +120,21 @@ export interface Invalidator {
   /** Attributes, and the pages in [offset, offset + length); all of them for length -1. */
   invalInode(ino: Ino, offset: number, length: number): void
   invalEntry(parent: Ino, name: string): void
+  /** Finds out whether the kernel knows the inode; an answer comes only where it does not. */
+  probe(ino: Ino): void
+}
+
+/**
+ * What was written into bodies and is not history yet, kept for whoever goes on with the mount if
+ * this process dies.
+ */
+export interface Unsealed {
+  /** So much is kept that it should become history first. */
+  readonly isFull: boolean
+  /** @param time ns since 1970 @throws FsError ENOSPC */
+  wrote(ino: Ino, offset: number, data: Uint8Array, time: bigint): void
+  /** All that was written into the file so far is history, or cut off, or of no use any more. */
+  settled(ino: Ino): void
 }
 
 /** Room on the disk, as far as promises have been made on it. */

@@ -19,7 +19,7 @@ import { LockTable } from './lock-table.ts'
 import { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
 import type { Caller, VfsParts } from './parts.ts'
-import type { CachedBlobs, Journal, Loaded, Loader, Space } from './ports.ts'
+import type { CachedBlobs, Journal, Loaded, Loader, Space, Unsealed } from './ports.ts'
 import { RangeOperations } from './range-operations.ts'
 import { Recorder } from './recorder.ts'
 import { Sealer } from './sealer.ts'
@@ -36,6 +36,9 @@ export interface VfsOptions {
   /** See VfsParts; true where not given. */
   readonly tracksOpens?: boolean
   readonly cacheLimits?: CacheLimits
+  readonly unsealed?: Unsealed
+  /** The kernel goes on with a mount that an earlier session served; false where not given. */
+  readonly isTakeover?: boolean
 }
 
 /** Everybody may look at the root; its owner makes users' directories there. */
@@ -50,11 +53,13 @@ export class Vfs {
   readonly locks: LockOperations
   readonly #parts: VfsParts
   readonly #sealer: Sealer
+  readonly #isTakeover: boolean
 
   constructor(options: VfsOptions) {
     const { journal, loader, clock, space, classifier, volumeDepth, tracksOpens = true } = options
     const cacheLimits = options.cacheLimits ?? DEFAULT_CACHE_LIMITS
-    const tree = new LiveTree(loader, options.cachedBlobs, cacheLimits)
+    const { unsealed, isTakeover = false } = options
+    const tree = new LiveTree(loader, options.cachedBlobs, cacheLimits, isTakeover)
     const recorder = new Recorder(journal, tree, clock)
     const handles = new HandleTable(journal.session)
     const locks = new LockTable()
@@ -67,8 +72,10 @@ export class Vfs {
       space,
       classifier,
       volumeDepth,
-      tracksOpens
+      tracksOpens,
+      ...(unsealed && { unsealed })
     }
+    this.#isTakeover = isTakeover
     this.#sealer = new Sealer(this.#parts)
     this.names = new NamespaceOperations(this.#parts, this.#sealer)
     this.data = new DataOperations(this.#parts, this.names, this.#sealer)
@@ -79,7 +86,8 @@ export class Vfs {
   }
 
   /**
-   * Makes the root directory of an empty store, and ends what an earlier session left open.
+   * Makes the root directory of an empty store, and ends what an earlier session left open; after
+   * a takeover it only brings that into memory, as it may be open still.
    *
    * @param owner of the new root directory
    * @param orphans inodes without a name
@@ -94,6 +102,7 @@ export class Vfs {
     }
     tree.node(ROOT_INO)
     const left = orphans.filter(ino => !tree.node(ino).gone)
+    if (this.#isTakeover) return
     for (const ino of left) tree.volume(volumeOf(ino))
     for (const ino of left) {
       recorder.record([{ volume: volumeOf(ino), change: { kind: 'drop', ino } }])
@@ -130,6 +139,17 @@ export class Vfs {
     node.nlookup = Math.max(node.nlookup - count, ino === ROOT_INO ? 1 : 0)
     this.#parts.tree.letGo(node)
     return this.#parts.tree.isAbandoned(node)
+  }
+
+  /** Whether the kernel may know the inode although nothing that is counted here says so. */
+  isUncounted(ino: Ino): boolean {
+    const node = this.known(ino)
+    return node !== undefined && this.#parts.tree.isUncounted(node)
+  }
+
+  /** Whether a lock may have been lost that whoever uses the handle believes to hold. */
+  isFenced(fh: number): boolean {
+    return this.#parts.handles.isFenced(fh)
   }
 
   /** An answer to what was asked for has come; ops that wait for its key can run again. */
