@@ -47,6 +47,7 @@ export function addMount(program: Command, outcome: Outcome): void {
       ).choices(['single', 'shared'])
     )
     .option('--no-supervise', 'do not start the daemon again when it dies')
+    .option('--restarts <count>', 'start it again up to so often a minute (4)', countOf)
     .option('--xattr', 'serve extended attributes (user.*)')
     .option('--fuse-fd <fd>', 'serve this inherited FUSE device, which is mounted already', fdOf)
     .action(async (mountpoint: string | undefined, flags: MountFlags, command: Command) => {
@@ -119,11 +120,7 @@ async function serve({ directory, mountpoint, config, fuseFd }: Mounting): Promi
 }
 
 /** @param isNew nobody has said yet that it is mounted */
-async function untilEnded(
-  replica: Replica,
-  directory: string,
-  isNew: boolean
-): Promise<number> {
+async function untilEnded(replica: Replica, directory: string, isNew: boolean): Promise<number> {
   const control = await openControl(directory, replica)
   try {
     for (const sentence of replica.recovered) process.stderr.write(`roost: ${sentence}\n`)
@@ -164,6 +161,11 @@ async function daemonize({ directory, fuseFd }: Mounting): Promise<number> {
 function handedOn(fuseFd = STDERR_FD): ('ignore' | number)[] {
   const count = fuseFd - STDERR_FD
   return Array.from({ length: count }, (_, at) => (at === count - 1 ? fuseFd : 'ignore'))
+}
+
+function countOf(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It is a whole number.')
 }
 
 function fdOf(text: string): number {

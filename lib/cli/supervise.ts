@@ -15,18 +15,15 @@ import type { Duplex } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import type { TakenOver } from '../replica.ts'
 import { isRoot, openFuseDevice } from '../io/fuse-device.ts'
-import type { FromDaemon, HandedDown } from './supervised.ts'
-
-/** As in supervised.ts, which would bring all of the daemon's calls into this process. */
-const SUPERVISED = 'ROOST_SUPERVISED'
-const CHANNEL_FD = 4
+import { HANDED_FD, SUPERVISED, type FromDaemon, type HandedDown } from './handed-down.ts'
 
 const EX_SOFTWARE = 70
-/** That many deaths within the time, and the daemon is given up. */
-const DEATHS_MAX = 5
+/** Without the option that says how often; the one after these is not. */
+const RESTARTS_MAX = 4
 const DEATHS_MS = 60_000
 /** Before the second start in that time; doubled for each further one. The first is at once. */
 const PAUSE_MS = 100
+const PAUSE_MS_MAX = 1000
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** The first Linux that sends requests again to whoever takes a mount over. */
 const LINUX_MIN = [6, 9] as const
@@ -75,12 +72,18 @@ class Supervisor {
       if (end.code === 0) return 0
       const why = this.#reasonToGiveUp(end)
       if (why !== undefined) return this.#giveUp(end, why)
-      const pause = this.#deaths.length > 1 ? PAUSE_MS * 2 ** (this.#deaths.length - 2) : 0
-      await setTimeout(pause, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+      await this.#pause()
       if (this.#stop.signal.aborted) return this.#giveUp(end, 'it was told to end')
       this.#restarts++
       process.stderr.write(`roost: the daemon ${wordsFor(end)}; it is started again\n`)
     }
+  }
+
+  /** Ends early when this process is told to end. */
+  async #pause(): Promise<void> {
+    if (this.#deaths.length < 2) return
+    const ms = Math.min(PAUSE_MS * 2 ** (this.#deaths.length - 2), PAUSE_MS_MAX)
+    await setTimeout(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined)
   }
 
   /** Starts the daemon. @returns how it ended */
@@ -102,7 +105,7 @@ class Supervisor {
     })
     this.#child = child
     if (comm !== undefined) closeSync(comm.theirs)
-    const lines = createInterface({ input: child.stdio[CHANNEL_FD] as Duplex })
+    const lines = createInterface({ input: child.stdio[HANDED_FD.CHANNEL] as Duplex })
     lines.on('line', line => {
       this.#hear(JSON.parse(line) as FromDaemon, comm?.receive)
     })
@@ -147,9 +150,10 @@ class Supervisor {
     if (!canResend()) return `this kernel needs to be Linux ${LINUX_MIN.join('.')} or newer`
     const now = Date.now()
     this.#deaths = [...this.#deaths, now].filter(at => now - at < DEATHS_MS)
-    if (this.#deaths.length < DEATHS_MAX) return undefined
+    if (this.#deaths.length <= restartsIn(this.#argv)) return undefined
     process.stderr.write(`roost: the daemon ${wordsFor(end)}\n`)
-    return `it died ${DEATHS_MAX} times within ${DEATHS_MS / 1000} s`
+    const times = this.#deaths.length === 1 ? 'once' : `${this.#deaths.length} times`
+    return `it died ${times} within ${DEATHS_MS / 1000} s`
   }
 
   /** Ends the mount if it is still there: who waits for it gets an error. */
@@ -165,6 +169,13 @@ class Supervisor {
     }
     return code ?? EX_SOFTWARE
   }
+}
+
+/** What the option says, which the daemon has found to be a number before it served. */
+function restartsIn(argv: readonly string[]): number {
+  const at = argv.findLastIndex(arg => /^--restarts(=|$)/.test(arg))
+  const [, value = argv[at + 1]] = argv[at]?.split('=') ?? []
+  return at < 0 ? RESTARTS_MAX : Number(value)
 }
 
 /** A socket over which a device can come. */

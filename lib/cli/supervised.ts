@@ -1,34 +1,11 @@
 /**
  * The daemon's side of being supervised: what its parent hands down, and what it tells it.
- *
- * The parent (supervise.ts) keeps the FUSE device. It hands down, by number, the device, a channel
- * of lines in both of whose ends is a process, and where a helper program mounts, a socket over
- * which the device goes back. The rest comes in one variable of the environment.
  */
 
 import { Socket } from 'node:net'
 import * as libc from '../io/libc.ts'
-import type { Supervision, TakenOver } from '../replica.ts'
-
-/** The variable of the environment that has a `HandedDown` in JSON. */
-export const SUPERVISED = 'ROOST_SUPERVISED'
-
-/** Numbers of the descriptors in the daemon: the first ones behind stderr. */
-export const HANDED_FD = { DEVICE: 3, CHANNEL: 4, SOCKET: 5 } as const
-
-export interface HandedDown {
-  readonly pid: number
-  readonly restarts: number
-  /** Whether there is a device at its number. */
-  readonly hasDevice: boolean
-  /** Present where a daemon before this one has mounted. */
-  readonly takenOver?: TakenOver
-}
-
-/** A line from the daemon to its parent. */
-export type FromDaemon =
-  | { readonly type: 'mounted'; readonly mount: Omit<TakenOver, 'done'> }
-  | { readonly type: 'serving'; readonly done: TakenOver['done'] }
+import type { Supervision } from '../replica.ts'
+import { HANDED_FD, SUPERVISED, type FromDaemon, type HandedDown } from './handed-down.ts'
 
 /**
  * What this process was handed down, if its parent supervises it.

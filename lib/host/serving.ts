@@ -264,5 +264,10 @@ export class Serving extends Resource {
 /** Starts the thread whose module lies at `path`, which has the ending that this one has. */
 function startThread(path: string, input: object): Worker {
   const url = new URL(`${path}${extname(import.meta.url)}`, import.meta.url)
-  return new Worker(present(url, 'thread'), { workerData: input, resourceLimits: HEAP_LIMITS })
+  return new Worker(present(url, 'thread'), {
+    workerData: input,
+    resourceLimits: HEAP_LIMITS,
+    // Some of what a thread opens it opens without Node.js, which would be surprised.
+    trackUnmanagedFds: false
+  })
 }

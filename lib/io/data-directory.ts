@@ -5,6 +5,7 @@
  *     store/       names and attributes     feeds/   the log
  *     containers/  files kept in history    blobs/, staged/   bodies
  *     control.sock where the daemon answers      roost.log  what it says in the background
+ *     unsealed    what the next daemon of the same mount has to write again
  */
 
 import { randomUUID } from 'node:crypto'
