@@ -14,18 +14,21 @@ import { isDirectory } from '../tree/inode.ts'
 import { InvariantError } from '../util/assert.ts'
 import type { AttrRequest } from '../vfs/attr-operations.ts'
 import type { LockRequest as VfsLockRequest } from '../vfs/lock-operations.ts'
-import type { Handle } from '../vfs/handle-table.ts'
 import type { Invalidator, Space } from '../vfs/ports.ts'
 import type { Vfs } from '../vfs/vfs.ts'
 import { Wait } from '../vfs/wait.ts'
-import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, OPEN_KILL_SUIDGID } from './abi.ts'
+import { FATTR, LK_FLOCK, LOCK_TYPE, OPEN_KILL_SUIDGID } from './abi.ts'
 import { OUT_SIZE, RELEASE_FLAG, WRITE_FLAG } from './abi.ts'
 import type { ClusterSide } from './cluster-side.ts'
+import type { DoneOp } from './done-op.ts'
 import { boundOf, requireLease } from './lease-terms.ts'
+import { openFlagsOf } from './open-flags.ts'
 import type { Parking, WaitBound } from './parking.ts'
 import type { Replies } from './replies.ts'
 import type * as ask from './request.ts'
+import { ResentOps } from './resent-ops.ts'
 import type { ServingMode } from './thread-messages.ts'
+import { isResent } from './unique.ts'
 
 /** Errors that are logged with their stack before only their number is counted. */
 const LOGGED_ERRORS_MAX = 20
@@ -46,6 +49,8 @@ export interface DispatcherOptions {
   readonly mode: ServingMode
   /** Whether extended attributes are served. */
   readonly xattrs: boolean
+  /** What a daemon that died did last, where the mount was taken over from one. */
+  readonly done: readonly DoneOp[]
   readonly log: (level: 'warn' | 'error', message: string) => void
 }
 
@@ -61,6 +66,7 @@ export class Dispatcher {
   readonly #mode: ServingMode
   readonly #xattrs: boolean
   readonly #log: DispatcherOptions['log']
+  readonly #resent: ResentOps
   /** Listings for which attributes were brought into memory. */
   readonly #listed = new WeakSet<ask.ReaddirRequest>()
   #unknownErrors = 0
@@ -77,6 +83,7 @@ export class Dispatcher {
     this.#mode = options.mode
     this.#xattrs = options.xattrs
     this.#log = options.log
+    this.#resent = new ResentOps(options.vfs, options.replies, options.done)
   }
 
   /** Errors that no table knows: each of them is a fault in Roost or in what it runs on. */
@@ -149,6 +156,7 @@ export class Dispatcher {
   }
 
   #serve(request: ask.FuseRequest): void {
+    if (isResent(request.unique) && this.#resent.answer(request)) return
     switch (request.op) {
       case 'lookup':
         return this.#lookup(request)
@@ -197,8 +205,11 @@ export class Dispatcher {
         return this.#replies.filled(unique, this.#vfs.data.readInto(nodeid, request.offset, room))
       }
       case 'write':
+        this.#checkFence(request.fh)
         return this.#write(request)
       case 'fsync':
+        this.#checkFence(request.fh)
+        return this.#fsync(request)
       case 'fsyncdir':
         return this.#fsync(request)
       case 'flush':
@@ -238,15 +249,22 @@ export class Dispatcher {
   #forget(forgets: readonly { readonly nodeid: Ino; readonly nlookup: number }[]): void {
     for (const { nodeid, nlookup } of forgets) {
       if (!this.#vfs.forget(nodeid, nlookup)) continue
-      this.attempt(
-        () => {
-          this.#vfs.data.dropForgotten(nodeid)
-        },
-        errno => {
-          this.#log('warn', `inode ${nodeid} stays until the next start: errno ${errno}`)
-        }
-      )
+      // It may have given back only what it was told in this session.
+      if (this.#vfs.isUncounted(nodeid)) this.#invalidator.probe(nodeid)
+      else this.drop(nodeid)
     }
+  }
+
+  /** The kernel does not know the inode: if nothing else holds it either, it goes. */
+  drop(ino: Ino): void {
+    this.attempt(
+      () => {
+        this.#vfs.data.dropForgotten(ino)
+      },
+      errno => {
+        this.#log('warn', `inode ${ino} stays until the next start: errno ${errno}`)
+      }
+    )
   }
 
   #lookup({ unique, nodeid, name }: ask.LookupRequest): void {
@@ -256,7 +274,8 @@ export class Dispatcher {
   }
 
   #setattr(request: ask.SetattrRequest): void {
-    const { unique, nodeid, valid } = request
+    const { unique, nodeid, valid, fh = 0 } = request
+    this.#checkFence(fh)
     const has = (bit: number): boolean => (valid & bit) !== 0
     const attr: AttrRequest = {
       ...(has(FATTR.MODE) && { mode: request.mode }),
@@ -351,6 +370,8 @@ export class Dispatcher {
     const { ranges, data } = this.#vfs
     const { unique, nodeid } = request
     const killsPrivileges = request.uid !== 0
+    if (request.op === 'fallocate') this.#checkFence(request.fh)
+    if (request.op === 'copyFileRange') this.#checkFence(request.fhOut)
     switch (request.op) {
       case 'tmpfile': {
         const { node, handle } = data.createUnnamed(nodeid, request.mode, request.flags, request)
@@ -428,6 +449,7 @@ export class Dispatcher {
       throw new FsError('EBADF')
     }
     const wanted = lockOf(request)
+    if (wanted.type !== 'unlock') this.#checkFence(request.fh)
     if (request.op === 'getlk') {
       const held = wanted.type === 'unlock' ? undefined : locks.getlk(nodeid, wanted, wanted.type)
       return this.#replies.lock(unique, held)
@@ -437,14 +459,15 @@ export class Dispatcher {
     this.#replies.empty(unique)
   }
 
+  /** @throws FsError EIO a lock was lost with an earlier session, and the program writes on */
+  #checkFence(fh: number): void {
+    if (this.#vfs.isFenced(fh)) throw new FsError('EIO')
+  }
+
   #interrupt({ interrupted }: ask.InterruptRequest): void {
     if (this.#vfs.locks.interrupt(interrupted)) this.#replies.error(interrupted, ERRNO.EINTR)
     else if (this.#cluster !== undefined) this.#parking.interrupt(interrupted, ERRNO.EINTR)
   }
-}
-
-function openFlagsOf({ lockless }: Handle): number {
-  return lockless ? FOPEN.KEEP_CACHE | FOPEN.NOFLUSH : FOPEN.KEEP_CACHE
 }
 
 function lockOf({ owner, start, end, type, lockPid, lkFlags }: ask.LockRequest): VfsLockRequest {

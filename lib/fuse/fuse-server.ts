@@ -15,17 +15,18 @@ import * as libc from '../io/libc.ts'
 import { WakeEvent } from '../io/wake-event.ts'
 import { FileClassifier } from '../mail/file-class.ts'
 import { ReplicatedJournal } from '../replication/replicated-journal.ts'
-import type { Invalidator, Loaded } from '../vfs/ports.ts'
+import type { Loaded } from '../vfs/ports.ts'
 import { SEGMENT_WAIT } from '../vfs/recorder.ts'
 import { Vfs } from '../vfs/vfs.ts'
-import { INIT_FLAG, OPCODE } from './abi.ts'
-import { decodeRequest } from './decode.ts'
+import { INIT_FLAG, INIT_FLAG2, OPCODE } from './abi.ts'
+import { ClusterSide } from './cluster-side.ts'
+import { decodeRequest, uniqueOf } from './decode.ts'
 import { DiskSpace } from './disk-space.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { ClusterSide } from './cluster-side.ts'
-import { encodeNotifyIncEpoch, encodeNotifyInvalEntry, encodeNotifyInvalInode } from './encode.ts'
+import { encodeNotifyResend } from './encode.ts'
 import { IdleSpin } from './idle-spin.ts'
 import { negotiateInit } from './init.ts'
+import { Notifications } from './notifications.ts'
 import { Parking } from './parking.ts'
 import { Replies } from './replies.ts'
 import type { FuseRequest, InitRequest } from './request.ts'
@@ -36,6 +37,7 @@ import {
   type FuseThreadInput,
   type ToFuseThread
 } from './thread-messages.ts'
+import { UnsealedFile, type UnsealedWrite } from './unsealed-file.ts'
 
 const MIB = 1024 * 1024
 /** Headers before the bytes of the largest write. */
@@ -85,6 +87,7 @@ export class FuseServer {
   readonly #journal: SegmentedJournal
   readonly #space: DiskSpace
   readonly #cachedBlobs: CachedBlobs
+  readonly #unsealed: UnsealedFile | undefined
   readonly #vfs: Vfs
   readonly #replies: Replies
   readonly #parking = new Parking()
@@ -100,20 +103,9 @@ export class FuseServer {
   #idleAtMs = 0
   #closedAtMs = 0
   #endReason: string | undefined
-  readonly #invalidator: Invalidator = {
-    invalInode: (ino, offset, length) => {
-      const message = Buffer.allocUnsafeSlow(64)
-      this.#notify(message, encodeNotifyInvalInode(message, ino, offset, length))
-    },
-    invalEntry: (parent, name) => {
-      const message = Buffer.allocUnsafeSlow(64 + name.length)
-      this.#notify(message, encodeNotifyInvalEntry(message, parent, name))
-    },
-    invalNames: () => {
-      const message = Buffer.allocUnsafeSlow(64)
-      this.#notify(message, encodeNotifyIncEpoch(message))
-    }
-  }
+  readonly #notifications = new Notifications(message => {
+    this.#tell(message)
+  })
   /** Made once, as it is needed in every step. */
   readonly #look = (): boolean => this.#wake.isTold || this.#receive()
 
@@ -132,6 +124,8 @@ export class FuseServer {
       this.#send(message, length)
     }, MIB)
     this.#cachedBlobs = new CachedBlobs(disk)
+    const { succession } = input
+    this.#unsealed = succession && new UnsealedFile(disk, succession.isTakeover)
     this.#cluster = this.#makeCluster()
     this.#vfs = this.#makeVfs()
     if (this.#cluster !== undefined) this.#cluster.vfs = this.#vfs
@@ -147,22 +141,60 @@ export class FuseServer {
     this.#progress.request(this.#journal.end)
     this.#journal.close()
     this.#cachedBlobs.close()
+    this.#unsealed?.close()
     this.#tell({ type: 'ended', reason: this.#endReason })
   }
 
   /** The kernel waits for its first answer until there is a root. */
   #begin(): void {
-    const begun = { done: false }
+    const errno = this.#complete(() => {
+      this.#vfs.start(this.#input.owner, this.#input.orphans)
+    })
+    if (errno !== 0) {
+      throw new RoostError('STORE_FAILED', `the tree cannot be begun, errno ${errno}`)
+    }
+    for (const write of this.#unsealed?.left ?? []) this.#restore(write)
+    if (this.#input.succession?.isTakeover === true) this.#takeOver()
+  }
+
+  /** Runs what has to be done before anything is served. @returns 0 or the errno of its failure */
+  #complete(task: () => void): number {
+    const outcome: { errno?: number } = {}
     this.#dispatcher.attempt(
       () => {
-        this.#vfs.start(this.#input.owner, this.#input.orphans)
-        begun.done = true
+        task()
+        outcome.errno = 0
       },
-      errno => {
-        throw new RoostError('STORE_FAILED', `the tree cannot be begun, errno ${errno}`)
-      }
+      errno => (outcome.errno = errno)
     )
-    while (!begun.done) this.#awaitMessages()
+    while (outcome.errno === undefined) this.#awaitMessages()
+    return outcome.errno
+  }
+
+  #restore({ ino, offset, time, bytes }: UnsealedWrite): void {
+    const errno = this.#complete(() => {
+      this.#unsealed?.whileRestoring(() => {
+        this.#vfs.data.restore(ino, offset, bytes, time)
+      })
+    })
+    // Whoever wrote it may have removed the file, and closed it.
+    if (errno === 0 || errno === ERRNO.ESTALE) return
+    const what = `what was written to inode ${ino} cannot be kept`
+    throw new RoostError('STORE_FAILED', `${what}, errno ${errno}`)
+  }
+
+  /** Goes on with what the kernel asked of a daemon that died. */
+  #takeOver(): void {
+    this.#tell({ type: 'serving' })
+    for (const ino of this.#input.orphans) this.#notifications.probe(ino)
+    // Before anything is read, as what is being answered would be sent again too. It is the one
+    // notification that takes no lock which is held for a request.
+    const message = Buffer.allocUnsafeSlow(64)
+    const result = libc.write(this.#input.fuseFd, message, encodeNotifyResend(message))
+    if (result === -ERRNO.ENODEV) this.#endReason ??= 'unmounted'
+    else if (result < 0) {
+      throw new RoostError('MOUNT_FAILED', `the kernel sends nothing again, errno ${-result}`)
+    }
   }
 
   /** What was written last becomes history, although the kernel asks for nothing any more. */
@@ -238,8 +270,8 @@ export class FuseServer {
     } catch (error) {
       if (!(error instanceof RoostError)) throw error
       this.#log('error', error.message)
-      // Every request begins with its length, its opcode and this number.
-      if (length >= 16) this.#replies.error(Number(this.#request.readBigUInt64LE(8)), ERRNO.EIO)
+      const unique = uniqueOf(this.#request, length)
+      if (unique !== undefined) this.#replies.error(unique, ERRNO.EIO)
       return undefined
     }
   }
@@ -247,7 +279,7 @@ export class FuseServer {
   #init(request: InitRequest): void {
     const outcome = negotiateInit(request, {
       flags: WANTED_FLAGS | MODE_FLAGS[this.#input.mode],
-      flags2: 0,
+      flags2: INIT_FLAG2.HAS_RESEND,
       maxWrite: MIB,
       maxReadahead: MIB,
       maxBackground: 64,
@@ -255,7 +287,7 @@ export class FuseServer {
       pageSize: libc.pageSize()
     })
     this.#replies.init(request.unique, outcome.reply)
-    if (outcome.isSettled) this.#tell({ type: 'serving', minor: outcome.minor })
+    if (outcome.isSettled) this.#tell({ type: 'serving' })
   }
 
   /** A reply may find nobody, when its request was interrupted or the mount has ended. */
@@ -307,6 +339,8 @@ export class FuseServer {
         return
       case 'figures':
         return this.#tellFigures(message.id)
+      case 'unknown':
+        return this.#dispatcher.drop(message.ino)
       case 'stop':
         this.#endReason ??= 'stopped'
     }
@@ -390,7 +424,9 @@ export class FuseServer {
       classifier: new FileClassifier(this.#input.fileRules),
       cacheLimits: this.#input.cacheLimits,
       volumeDepth: this.#input.volumeDepth,
-      tracksOpens: this.#input.mode === 'shared'
+      tracksOpens: this.#input.mode === 'shared',
+      isTakeover: this.#input.succession?.isTakeover === true,
+      ...(this.#unsealed && { unsealed: this.#unsealed })
     })
   }
 
@@ -402,7 +438,7 @@ export class FuseServer {
       log: this.#journal,
       clock: this.#clock,
       parking: this.#parking,
-      invalidator: this.#invalidator,
+      invalidator: this.#notifications,
       tell: message => {
         this.#tell({ type: 'volumes', message })
       },
@@ -427,17 +463,14 @@ export class FuseServer {
       space: this.#space,
       mode: this.#input.mode,
       xattrs: this.#input.xattrs,
-      invalidator: this.#invalidator,
+      done: this.#input.succession?.done ?? [],
+      invalidator: this.#notifications,
       nowMs: () => this.#clock.monotonicMs(),
       ...(this.#cluster && { cluster: this.#cluster }),
       log: (level, message) => {
         this.#log(level, message)
       }
     })
-  }
-
-  #notify(message: Buffer, length: number): void {
-    this.#tell({ type: 'notify', message: message.subarray(0, length) })
   }
 
   #log(level: 'warn' | 'error', message: string): void {

@@ -10,12 +10,13 @@ import { Worker } from 'node:worker_threads'
 import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
 import { firstFrameOf } from '../feed/segment.ts'
-import type { NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
+import type { Notification, NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
 import type {
   FromFuseThread,
   FuseFigures,
   FuseThreadInput,
   ServingMode,
+  Succession,
   ToFuseThread
 } from '../fuse/thread-messages.ts'
 import { transferablesOf } from '../fuse/thread-messages.ts'
@@ -48,6 +49,7 @@ export interface ServingOptions {
   readonly xattrs: boolean
   readonly tuning: Tuning
   readonly fuseFd: number
+  readonly succession?: Succession
   readonly logger: Logger
   /** Where other replicas serve the tree as well. */
   readonly cluster?: Cluster
@@ -120,7 +122,8 @@ export class Serving extends Resource {
   }
 
   protected override async _open(): Promise<void> {
-    const { keeper, directory, volumeDepth, mode, xattrs, tuning, fuseFd, cluster } = this.#options
+    const { keeper, directory, volumeDepth, mode, xattrs, tuning, fuseFd } = this.#options
+    const { succession, cluster } = this.#options
     const orphans = await keeper.orphans()
     this.#wake = WakeEvent.open()
     const { parts: wake } = this.#wake
@@ -131,8 +134,9 @@ export class Serving extends Resource {
       this.#hearSync(message)
     })
     this.#notify = startThread('../fuse/notify-thread', { fuseFd } satisfies NotifyThreadInput)
-    this.#notify.on('message', ({ result }: NotifyOutcome) => {
+    this.#notify.on('message', ({ result, unknown }: NotifyOutcome) => {
       this.#hearNotify(result)
+      if (unknown !== undefined) this.#tell({ type: 'unknown', ino: unknown })
     })
     const input: FuseThreadInput = {
       fuseFd,
@@ -152,6 +156,7 @@ export class Serving extends Resource {
       syncAfterMs: tuning.syncAfterMs,
       owner: ownIds(),
       orphans,
+      ...(succession && { succession }),
       ...(cluster && { cluster: cluster.threadInput })
     }
     this.#fuse = startThread('../fuse/fuse-thread', input)
@@ -213,7 +218,10 @@ export class Serving extends Resource {
         void this.#prepare(message.segment)
         return
       case 'notify':
-        this.#notify?.postMessage(message.message)
+        this.#notify?.postMessage({
+          message: message.message,
+          ...(message.probed !== undefined && { probed: message.probed })
+        } satisfies Notification)
         return
       case 'serving':
         this.#onServing?.()
@@ -267,5 +275,10 @@ export class Serving extends Resource {
 /** Starts the thread whose module lies at `path`, which has the ending that this one has. */
 function startThread(path: string, input: object): Worker {
   const url = new URL(`${path}${extname(import.meta.url)}`, import.meta.url)
-  return new Worker(present(url, 'thread'), { workerData: input, resourceLimits: HEAP_LIMITS })
+  return new Worker(present(url, 'thread'), {
+    workerData: input,
+    resourceLimits: HEAP_LIMITS,
+    // Some of what a thread opens it opens without Node.js, which would be surprised.
+    trackUnmanagedFds: false
+  })
 }

@@ -159,6 +159,19 @@ export class DataOperations {
     if (this.#parts.handles.get(fh)?.isPoisoned === true) throw new FsError('EIO')
   }
 
+  /**
+   * Writes what an earlier session had been given and could not make history.
+   *
+   * @param time when it was written; ns since 1970
+   * @throws Wait; FsError ESTALE the file is gone, ENOSPC
+   */
+  restore(ino: Ino, offset: number, data: Uint8Array, time: bigint): void {
+    this.write({ ino, offset, data, flags: 0 })
+    const { attr } = this.#parts.tree.node(ino)
+    attr.mtime = time
+    attr.ctime = time
+  }
+
   /** Brings into memory what a truncate to `size` needs. @throws Wait, FsError EIO, ENOSPC */
   prepareTruncate(node: Node, size: number): void {
     if (size >= node.attr.size) {
@@ -170,7 +183,11 @@ export class DataOperations {
       if (hasBody(node)) this.#sealer.seal(node)
       return
     }
-    if (size === 0) return
+    if (size === 0) {
+      // Before, as what is cut off must not come back; if it is not cut off, it is asked for again.
+      this.#parts.unsealed?.settled(node.attr.ino)
+      return
+    }
     if (hasBody(node)) {
       this.#sealer.seal(node)
       this.#parts.tree.bodyOf(node, size, 1)
@@ -205,8 +222,10 @@ export class DataOperations {
     if (handle === undefined) return
     if (this.#parts.leases.isShared && this.#releaseShared(handle)) return
     const node = this.#parts.tree.node(handle.ino)
-    const isUnused = node.handles === 1 && (this.#parts.tracksOpens || node.nlookup === 0)
-    const orphaned = node.attr.nlink === 0 && !node.gone && isUnused
+    const { tracksOpens, tree } = this.#parts
+    const isUnused = node.handles === 1 && (tracksOpens || node.nlookup === 0)
+    const isLast = isUnused && !tree.isUncounted(node)
+    const orphaned = node.attr.nlink === 0 && !node.gone && isLast
     if (orphaned) this.#tryDrop(node)
     else this.#sealer.trySeal(node)
     this.#parts.handles.close(fh)
@@ -293,6 +312,7 @@ export class DataOperations {
   #writeBody(node: Node, offset: number, data: Uint8Array): void {
     const time = this.#parts.recorder.touch(volumeOf(node.attr.ino))
     const body = this.#parts.tree.bodyOf(node, offset, data.length)
+    this.#parts.unsealed?.wrote(node.attr.ino, offset, data, time)
     const full = body.write(offset, data)
     node.attr.size = Math.max(node.attr.size, offset + data.length)
     node.attr.mtime = time

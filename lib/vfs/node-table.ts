@@ -315,6 +315,7 @@ export class NodeTable {
     if (taken === undefined) return undefined
     const node = new Node(taken.inode)
     node.seen = taken.generation === 'kept'
+    node.isStored = true
     this.add(node)
     return node
   }

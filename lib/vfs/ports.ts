@@ -145,6 +145,21 @@ export interface Invalidator {
   invalEntry(parent: Ino, name: string): void
   /** All names of the mount. */
   invalNames(): void
+  /** Finds out whether the kernel knows the inode; an answer comes only where it does not. */
+  probe(ino: Ino): void
+}
+
+/**
+ * What was written into bodies and is not history yet, kept for whoever goes on with the mount if
+ * this process dies.
+ */
+export interface Unsealed {
+  /** So much is kept that it should become history first. */
+  readonly isFull: boolean
+  /** @param time ns since 1970 @throws FsError ENOSPC */
+  wrote(ino: Ino, offset: number, data: Uint8Array, time: bigint): void
+  /** All that was written into the file so far is history, or cut off, or of no use any more. */
+  settled(ino: Ino): void
 }
 
 /** Room on the disk, as far as promises have been made on it. */
