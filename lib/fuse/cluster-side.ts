@@ -43,6 +43,7 @@ import type {
 } from './cluster-messages.ts'
 import type { Parking } from './parking.ts'
 import { SessionWord } from './session-word.ts'
+import { volumeOfLoad } from './volume-of-load.ts'
 
 const TICK_MS = 10
 /** How often it is looked whether other replicas should keep a volume. */
@@ -474,24 +475,6 @@ function moreKey(volume: VolumeId): string {
 
 function acknowledgedKey(volume: VolumeId): string {
   return `acknowledged:${volume}`
-}
-
-function volumeOfLoad(load: Load): VolumeId | undefined {
-  switch (load.kind) {
-    case 'volume':
-      return load.volume
-    case 'inode':
-    case 'listing':
-    case 'extents':
-    case 'content':
-      return volumeOf(load.ino)
-    case 'name':
-      return volumeOf(load.parent)
-    case 'inodes':
-      return load.inos[0] === undefined ? undefined : volumeOf(load.inos[0])
-    default:
-      return undefined
-  }
 }
 
 function blobsOutside({ entry: { change } }: LoggedEntry): readonly BlobId[] {

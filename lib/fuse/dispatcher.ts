@@ -21,6 +21,7 @@ import { FATTR, LK_FLOCK, LOCK_TYPE, OPEN_KILL_SUIDGID } from './abi.ts'
 import { OUT_SIZE, RELEASE_FLAG, WRITE_FLAG } from './abi.ts'
 import type { ClusterSide } from './cluster-side.ts'
 import type { DoneOp } from './done-op.ts'
+import { checkFence } from './fence.ts'
 import { boundOf, requireLease } from './lease-terms.ts'
 import { openFlagsOf } from './open-flags.ts'
 import type { Parking, WaitBound } from './parking.ts'
@@ -95,6 +96,7 @@ export class Dispatcher {
   dispatch(request: ask.FuseRequest): void {
     this.attempt(
       () => {
+        checkFence(this.#vfs, request)
         if (this.#cluster !== undefined) requireLease(this.#cluster, this.#vfs, request)
         this.#serve(request)
       },
@@ -205,11 +207,8 @@ export class Dispatcher {
         return this.#replies.filled(unique, this.#vfs.data.readInto(nodeid, request.offset, room))
       }
       case 'write':
-        this.#checkFence(request.fh)
         return this.#write(request)
       case 'fsync':
-        this.#checkFence(request.fh)
-        return this.#fsync(request)
       case 'fsyncdir':
         return this.#fsync(request)
       case 'flush':
@@ -274,8 +273,7 @@ export class Dispatcher {
   }
 
   #setattr(request: ask.SetattrRequest): void {
-    const { unique, nodeid, valid, fh = 0 } = request
-    this.#checkFence(fh)
+    const { unique, nodeid, valid } = request
     const has = (bit: number): boolean => (valid & bit) !== 0
     const attr: AttrRequest = {
       ...(has(FATTR.MODE) && { mode: request.mode }),
@@ -370,8 +368,6 @@ export class Dispatcher {
     const { ranges, data } = this.#vfs
     const { unique, nodeid } = request
     const killsPrivileges = request.uid !== 0
-    if (request.op === 'fallocate') this.#checkFence(request.fh)
-    if (request.op === 'copyFileRange') this.#checkFence(request.fhOut)
     switch (request.op) {
       case 'tmpfile': {
         const { node, handle } = data.createUnnamed(nodeid, request.mode, request.flags, request)
@@ -449,7 +445,6 @@ export class Dispatcher {
       throw new FsError('EBADF')
     }
     const wanted = lockOf(request)
-    if (wanted.type !== 'unlock') this.#checkFence(request.fh)
     if (request.op === 'getlk') {
       const held = wanted.type === 'unlock' ? undefined : locks.getlk(nodeid, wanted, wanted.type)
       return this.#replies.lock(unique, held)
@@ -457,11 +452,6 @@ export class Dispatcher {
     if (request.op === 'setlk') locks.setlk(nodeid, wanted)
     else if (!locks.setlkw(nodeid, wanted, unique)) return
     this.#replies.empty(unique)
-  }
-
-  /** @throws FsError EIO a lock was lost with an earlier session, and the program writes on */
-  #checkFence(fh: number): void {
-    if (this.#vfs.isFenced(fh)) throw new FsError('EIO')
   }
 
   #interrupt({ interrupted }: ask.InterruptRequest): void {

@@ -37,7 +37,8 @@ import {
   type FuseThreadInput,
   type ToFuseThread
 } from './thread-messages.ts'
-import { UnsealedFile, type UnsealedWrite } from './unsealed-file.ts'
+import { restoreUnsealed } from './restore-unsealed.ts'
+import { UnsealedFile } from './unsealed-file.ts'
 
 const MIB = 1024 * 1024
 /** Headers before the bytes of the largest write. */
@@ -153,7 +154,7 @@ export class FuseServer {
     if (errno !== 0) {
       throw new RoostError('STORE_FAILED', `the tree cannot be begun, errno ${errno}`)
     }
-    for (const write of this.#unsealed?.left ?? []) this.#restore(write)
+    if (this.#unsealed !== undefined) this.#restore(this.#unsealed)
     if (this.#input.succession?.isTakeover === true) this.#takeOver()
   }
 
@@ -171,22 +172,28 @@ export class FuseServer {
     return outcome.errno
   }
 
-  #restore({ ino, offset, time, bytes }: UnsealedWrite): void {
-    const errno = this.#complete(() => {
-      this.#unsealed?.whileRestoring(() => {
-        this.#vfs.data.restore(ino, offset, bytes, time)
-      })
-    })
-    // Whoever wrote it may have removed the file, and closed it.
-    if (errno === 0 || errno === ERRNO.ESTALE) return
-    const what = `what was written to inode ${ino} cannot be kept`
-    throw new RoostError('STORE_FAILED', `${what}, errno ${errno}`)
+  /** In a cluster what was written in a volume waits for its lease, as whatever is asked of it. */
+  #restore(unsealed: UnsealedFile): void {
+    const tasks = restoreUnsealed(unsealed, this.#vfs)
+    for (const { volume, run } of tasks) {
+      const what = `what was written in volume ${volume} cannot be kept`
+      if (this.#cluster !== undefined) {
+        this.#dispatcher.attempt(run, errno => {
+          this.#log('error', `${what}, errno ${errno}`)
+        })
+        continue
+      }
+      const errno = this.#complete(run)
+      if (errno !== 0) throw new RoostError('STORE_FAILED', `${what}, errno ${errno}`)
+    }
   }
 
   /** Goes on with what the kernel asked of a daemon that died. */
   #takeOver(): void {
     this.#tell({ type: 'serving' })
     for (const ino of this.#input.orphans) this.#notifications.probe(ino)
+    // Others may have changed what the kernel believes to know, and nobody told it.
+    if (this.#cluster !== undefined) this.#notifications.invalNames()
     // Before anything is read, as what is being answered would be sent again too. It is the one
     // notification that takes no lock which is held for a request.
     const message = Buffer.allocUnsafeSlow(64)

@@ -6,7 +6,7 @@
  * synced: with the machine the programs go as well. It is as long as what is under way, since it
  * is written from its beginning again whenever nothing is.
  *
- *     record  kind, generation, inode, offset, time, length, then the bytes,
+ *     record  kind, generation, inode, offset, time, length, epoch of the lease, then the bytes,
  *             generation and length once more
  *
  * A record whose end does not repeat its beginning was not written whole, so nobody was told of
@@ -14,24 +14,16 @@
  */
 
 import { FsError } from '../errors.ts'
-import type { Ino } from '../ids.ts'
+import type { Epoch, Ino } from '../ids.ts'
 import type { Disk, DiskFile } from '../io/disk.ts'
-import type { Unsealed } from '../vfs/ports.ts'
+import type { Unsealed, UnsealedWrite } from '../vfs/ports.ts'
 
 const PATH = 'unsealed'
 const KIND = { WROTE: 1, SETTLED: 2 } as const
-const HEAD_SIZE = 40
+const HEAD_SIZE = 44
 const TAIL_SIZE = 8
 /** Bytes after which they should become history: a mail server has far less under way. */
 const FULL_BYTES = 32 * 1024 * 1024
-
-/** A write that was answered and that history lacks. `time` in ns since 1970. */
-export interface UnsealedWrite {
-  readonly ino: Ino
-  readonly offset: number
-  readonly time: bigint
-  readonly bytes: Buffer
-}
 
 export class UnsealedFile implements Unsealed {
   readonly #file: DiskFile
@@ -75,24 +67,24 @@ export class UnsealedFile implements Unsealed {
     }
   }
 
-  wrote(ino: Ino, offset: number, data: Uint8Array, time: bigint): void {
+  wrote(write: UnsealedWrite): void {
     if (this.#isRestoring) return
     if (this.#inos.size === 0) {
       this.#position = 0
       this.#generation++
     }
     try {
-      this.#append(KIND.WROTE, ino, offset, time, data)
+      this.#append(KIND.WROTE, write)
     } catch (error) {
       throw new FsError((error as NodeJS.ErrnoException).code === 'ENOSPC' ? 'ENOSPC' : 'EIO')
     }
-    this.#inos.add(ino)
+    this.#inos.add(write.ino)
   }
 
   settled(ino: Ino): void {
     if (this.#isRestoring || !this.#inos.delete(ino)) return
     try {
-      this.#append(KIND.SETTLED, ino, 0, 0n, NOTHING)
+      this.#append(KIND.SETTLED, { ino, offset: 0, time: 0n, epoch: 0, bytes: NOTHING })
     } catch {
       // Better to have none of it than to bring back what was cut off since.
       this.#file.truncate(0)
@@ -104,7 +96,8 @@ export class UnsealedFile implements Unsealed {
     this.#file.close()
   }
 
-  #append(kind: number, ino: Ino, offset: number, time: bigint, data: Uint8Array): void {
+  #append(kind: number, write: UnsealedWrite): void {
+    const { ino, offset, time, epoch, bytes: data } = write
     const length = HEAD_SIZE + data.length + TAIL_SIZE
     if (this.#out.length < length) this.#out = Buffer.allocUnsafeSlow(2 * length)
     const out = this.#out
@@ -114,6 +107,7 @@ export class UnsealedFile implements Unsealed {
     out.writeDoubleLE(offset, 16)
     out.writeBigInt64LE(time, 24)
     out.writeDoubleLE(data.length, 32)
+    out.writeUInt32LE(epoch, 40)
     out.set(data, HEAD_SIZE)
     out.writeUInt32LE(this.#generation, HEAD_SIZE + data.length)
     out.writeUInt32LE(data.length, HEAD_SIZE + data.length + 4)
@@ -162,6 +156,7 @@ function recordAt(
     ino: all.readDoubleLE(at + 8) as Ino,
     offset: all.readDoubleLE(at + 16),
     time: all.readBigInt64LE(at + 24),
+    epoch: all.readUInt32LE(at + 40) as Epoch | 0,
     bytes: all.subarray(at + HEAD_SIZE, end)
   }
   return { generation, kind, write }

@@ -174,6 +174,8 @@ class Replay {
     for (;;) {
       const next = frames.next()
       if (next.done === true) return next.value
+      const { hasOwn, entries } = next.value
+      if (hasOwn) this.lastChanges = entries.map(({ entry }) => entry.change)
       if (next.value.isReplicated) await this.#takeItems(session, next.value)
       else this.#takeEntries(session, next.value)
       if (this.#unwritten >= BATCH_BYTES) await this.#write()
@@ -189,7 +191,6 @@ class Replay {
   }
 
   #takeEntries(session: SessionId, frame: Frame): void {
-    this.lastChanges = frame.entries.map(({ entry }) => entry.change)
     const { session: appliedSession, position } = this.#applied
     const known =
       session < appliedSession || (session === appliedSession && frame.position < position)

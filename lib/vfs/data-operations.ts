@@ -13,6 +13,7 @@ import type { Handle } from './handle-table.ts'
 import type { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
 import type { Caller, VfsParts } from './parts.ts'
+import type { UnsealedWrite } from './ports.ts'
 import type { Sealer } from './sealer.ts'
 
 const O_ACCMODE = 0o3
@@ -162,11 +163,12 @@ export class DataOperations {
   /**
    * Writes what an earlier session had been given and could not make history.
    *
-   * @param time when it was written; ns since 1970
-   * @throws Wait; FsError ESTALE the file is gone, ENOSPC
+   * @throws Wait; FsError ESTALE the file is gone, or others had the volume since; ENOSPC
    */
-  restore(ino: Ino, offset: number, data: Uint8Array, time: bigint): void {
-    this.write({ ino, offset, data, flags: 0 })
+  restore({ ino, offset, time, epoch, bytes }: UnsealedWrite): void {
+    const now = this.#parts.leases.epochOf(volumeOf(ino)) ?? 0
+    if (now > epoch + 1) throw new FsError('ESTALE')
+    this.write({ ino, offset, data: bytes, flags: 0 })
     const { attr } = this.#parts.tree.node(ino)
     attr.mtime = time
     attr.ctime = time
@@ -312,7 +314,9 @@ export class DataOperations {
   #writeBody(node: Node, offset: number, data: Uint8Array): void {
     const time = this.#parts.recorder.touch(volumeOf(node.attr.ino))
     const body = this.#parts.tree.bodyOf(node, offset, data.length)
-    this.#parts.unsealed?.wrote(node.attr.ino, offset, data, time)
+    const { ino } = node.attr
+    const epoch = this.#parts.leases.epochOf(volumeOf(ino)) ?? 0
+    this.#parts.unsealed?.wrote({ ino, offset, time, epoch, bytes: data })
     const full = body.write(offset, data)
     node.attr.size = Math.max(node.attr.size, offset + data.length)
     node.attr.mtime = time

@@ -51,10 +51,12 @@ export class HandleTable {
   /**
    * Whether it is a handle of an earlier session through which a lock may have been held. That
    * lock is gone, and its owner does not know.
+   *
+   * @param isShared others may have been given what was only locked, or written, here before
    */
-  isFenced(fh: number): boolean {
+  isFenced(fh: number, isShared: boolean): boolean {
     if (fh === 0 || Math.floor(fh / SESSION_UNIT) === this.#session % SESSIONS) return false
-    return fh % SESSION_UNIT < LOCKLESS
+    return isShared || fh % SESSION_UNIT < LOCKLESS
   }
 
   get(fh: number): Handle | undefined {

@@ -79,7 +79,7 @@ export class LiveTree implements Tree {
     this.#cachedBlobs = cachedBlobs
     this.#limits = limits
     this.#blobs = new LruMap(limits.blobBytes, bytes => bytes.length)
-    this.#nodes = new NodeTable(limits.metadataBytes)
+    this.#nodes = new NodeTable(limits.metadataBytes, isTakeover)
   }
 
   get nodes(): NodeTable {

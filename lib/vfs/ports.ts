@@ -149,6 +149,17 @@ export interface Invalidator {
   probe(ino: Ino): void
 }
 
+/** Bytes that were written and that history lacks. */
+export interface UnsealedWrite {
+  readonly ino: Ino
+  readonly offset: number
+  /** ns since 1970 */
+  readonly time: bigint
+  /** Of the volume's lease, 0 where nobody else serves the store. */
+  readonly epoch: Epoch | 0
+  readonly bytes: Uint8Array
+}
+
 /**
  * What was written into bodies and is not history yet, kept for whoever goes on with the mount if
  * this process dies.
@@ -156,8 +167,8 @@ export interface Invalidator {
 export interface Unsealed {
   /** So much is kept that it should become history first. */
   readonly isFull: boolean
-  /** @param time ns since 1970 @throws FsError ENOSPC */
-  wrote(ino: Ino, offset: number, data: Uint8Array, time: bigint): void
+  /** @throws FsError ENOSPC, EIO */
+  wrote(write: UnsealedWrite): void
   /** All that was written into the file so far is history, or cut off, or of no use any more. */
   settled(ino: Ino): void
 }

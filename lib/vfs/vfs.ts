@@ -162,7 +162,7 @@ export class Vfs {
 
   /** Whether a lock may have been lost that whoever uses the handle believes to hold. */
   isFenced(fh: number): boolean {
-    return this.#parts.handles.isFenced(fh)
+    return this.#parts.handles.isFenced(fh, this.#parts.leases.isShared)
   }
 
   /** An answer to what was asked for has come; ops that wait for its key can run again. */

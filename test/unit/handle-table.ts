@@ -9,16 +9,17 @@ t.test(
   async t => {
     const before = new HandleTable(7 as SessionId)
     const [lockable, lockless] = [before.open(FILE, 0, false), before.open(FILE, 0, true)]
-    t.notOk(before.isFenced(lockable.fh))
-    t.notOk(before.isFenced(lockless.fh))
+    t.notOk(before.isFenced(lockable.fh, false))
+    t.notOk(before.isFenced(lockless.fh, false))
     for (const session of [8, 7 + 2 ** 20, 2 ** 21 - 1]) {
       const after = new HandleTable(session as SessionId)
-      t.ok(after.isFenced(lockable.fh))
-      t.notOk(after.isFenced(lockless.fh))
+      t.ok(after.isFenced(lockable.fh, false))
+      t.notOk(after.isFenced(lockless.fh, false))
+      t.ok(after.isFenced(lockless.fh, true), 'in a cluster what was written may be lost as well')
       t.equal(after.get(lockable.fh), undefined)
-      t.notOk(after.isFenced(after.open(FILE, 0, false).fh))
+      t.notOk(after.isFenced(after.open(FILE, 0, false).fh, false))
     }
-    t.notOk(before.isFenced(0), 'where the kernel opens by itself there is no handle')
+    t.notOk(before.isFenced(0, false), 'where the kernel opens by itself there is no handle')
   }
 )
 
