@@ -9,14 +9,7 @@
 
 import type { LoggedEntry } from '../feed/entry.ts'
 import { ERRNO } from '../errors.ts'
-import {
-  volumeOf,
-  type BlobId,
-  type Epoch,
-  type Index,
-  type ReplicaId,
-  type VolumeId
-} from '../ids.ts'
+import { type BlobId, type Epoch, type Index, type ReplicaId, type VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import { bootMs } from '../io/boot-clock.ts'
 import { betterRule, type StoreView } from '../replication/copy-policy.ts'
