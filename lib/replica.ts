@@ -8,8 +8,9 @@
 
 import { join, relative, resolve } from 'node:path'
 import { RoostError } from './errors.ts'
+import { doneOpsOf, type DoneOp } from './fuse/done-op.ts'
 import type { FuseMount } from './fuse/mount.ts'
-import { openMount, placeOf } from './fuse/mount.ts'
+import { openMount, placeOf, takenOverMount } from './fuse/mount.ts'
 import type { ServingMode } from './fuse/thread-messages.ts'
 import { SessionWord } from './fuse/session-word.ts'
 import { Cluster } from './host/cluster.ts'
@@ -33,6 +34,7 @@ import { installCheckpoint } from './keeper/checkpoint-install.ts'
 import { migrateDataDirectory } from './keeper/migrate.ts'
 import { readClusterIdentity, type ClusterIdentity } from './peer/cluster-identity.ts'
 import type { Stats } from './stats.ts'
+import { UnsealedFile } from './fuse/unsealed-file.ts'
 import { LevelStore } from './store/level-store.ts'
 import { present } from './util/assert.ts'
 import { Resource } from './util/resource.ts'
@@ -53,6 +55,8 @@ export interface ReplicaOptions {
   readonly tuning?: Tuning
   /** A FUSE device that is mounted already, handed over by a parent process. */
   readonly inheritedFd?: number
+  /** Present where a parent process starts another daemon when this one dies. */
+  readonly supervision?: Supervision
   readonly logger: Logger
 }
 
@@ -61,6 +65,35 @@ export interface Membership {
   readonly member: Member
   readonly report: ClusterReport
 }
+
+/** A mount as a daemon leaves it to the next. */
+export interface TakenOver {
+  /** Where it is mounted. */
+  readonly place: string
+  /** The number of the kernel's connection. */
+  readonly connection: number
+  /** What the kernel was told, and goes by: whatever the configuration says now. */
+  readonly mode: ServingMode
+  readonly xattrs: boolean
+  readonly done: readonly DoneOp[]
+}
+
+/** The parent that keeps the FUSE device for the next daemon. */
+export interface Supervision {
+  readonly pid: number
+  /** How often it has started the daemon again. */
+  readonly restarts: number
+  /** The device that the parent has opened, mounted only if `takenOver`; absent if it has none. */
+  readonly deviceFd?: number
+  readonly takenOver?: TakenOver
+  /** The parent is to keep this mount. */
+  mounted(fd: number, mount: Omit<TakenOver, 'done'>): void
+  /** It works, and the next daemon is to know of what is done. */
+  serving(done: readonly DoneOp[]): void
+}
+
+/** Of what daemons did last, so much is handed on: what is asked again was done by the latest. */
+const DONE_MAX = 16
 
 export class Replica extends Resource {
   readonly #options: ReplicaOptions
@@ -75,6 +108,8 @@ export class Replica extends Resource {
   #membership: Membership | undefined
   #serving: Serving | undefined
   #servingSinceMs = 0
+  /** Its end was asked for, or the mount has ended: the mount is not for another daemon. */
+  #isEnding = false
   /** Processor time that was used before. */
   #cpuSecondsBefore = 0
 
@@ -103,6 +138,7 @@ export class Replica extends Resource {
   /** Asks for an orderly end; `untilEnded` then resolves. */
   requestStop(reason: string): void {
     this.#options.logger.info(reason)
+    this.#isEnding = true
     this.#resolveEnded(undefined)
   }
 
@@ -122,6 +158,7 @@ export class Replica extends Resource {
     const serving = present(this.#serving, 'serving')
     const fuse = await serving.figures()
     const { durable, requested } = serving.progress
+    const { supervision } = this.#options
     return {
       state: 'serving',
       dataDirectory: this.#directory,
@@ -129,6 +166,7 @@ export class Replica extends Resource {
       format: identity.format,
       ...processFigures(),
       mountpoint: this.#mountpoint,
+      ...(supervision && { supervisor: { pid: supervision.pid, restarts: supervision.restarts } }),
       uptimeSeconds: (this.#clock.monotonicMs() - this.#servingSinceMs) / 1000,
       session: keeper.session,
       log: {
@@ -147,7 +185,8 @@ export class Replica extends Resource {
 
   /** Figures of the running daemon. @throws RoostError NOT_MOUNTED when the mount is ending */
   async stats(): Promise<Stats> {
-    const { mode = 'single', tuning = DEFAULT_TUNING } = this.#options
+    const { tuning = DEFAULT_TUNING } = this.#options
+    const { mode } = this.#terms
     return collectStats({
       keeper: present(this.#keeper, 'keeper'),
       serving: present(this.#serving, 'serving'),
@@ -186,27 +225,36 @@ export class Replica extends Resource {
       close: async () => {
         mount.close()
         // It is there still when nobody came to serve it.
-        await mount.unmount()
+        await this.#unmount(mount)
       }
     })
+    const { supervision } = this.#options
+    const takenOver = supervision?.takenOver
+    const before = takenOver?.done ?? []
+    const done = [...before, ...doneOpsOf(keeper.recovered.lastChanges)].slice(-DONE_MAX)
+    if (supervision === undefined) UnsealedFile.discard(disk)
+    const { mode, xattrs } = this.#terms
     const serving = new Serving({
       keeper,
       directory: this.#directory,
       volumeDepth: this.#identity.volumeDepth,
-      mode: cluster === undefined ? (this.#options.mode ?? 'single') : 'shared',
-      xattrs: this.#options.xattrs ?? false,
+      mode,
+      xattrs,
       tuning,
       fuseFd: mount.fd,
+      ...(supervision && { succession: { isTakeover: takenOver !== undefined, done } }),
       ...(cluster && { cluster }),
       logger: this.#options.logger,
       onEnded: (reason, isBroken) => {
         this.#options.logger.info(reason)
+        this.#isEnding ||= !isBroken
         this.#resolveEnded(isBroken ? reason : undefined)
       }
     })
     this.#serving = await this.own(serving)
-    await this.own({ close: () => mount.unmount() })
+    await this.own({ close: () => this.#unmount(mount) })
     await serving.untilServing()
+    supervision?.serving(done)
     this.#servingSinceMs = this.#clock.monotonicMs()
     this.#cpuSecondsBefore = cpuSeconds()
   }
@@ -244,16 +292,39 @@ export class Replica extends Resource {
     throw new RoostError('BAD_CONFIG', `${what}: ${this.#directory} would be hidden below it`)
   }
 
+  /** What the kernel goes by: a mount that was taken over keeps what it was made with. */
+  get #terms(): { mode: ServingMode; xattrs: boolean } {
+    const { xattrs = false, supervision } = this.#options
+    const mode = this.#cluster === undefined ? (this.#options.mode ?? 'single') : 'shared'
+    return supervision?.takenOver ?? { mode, xattrs }
+  }
+
   async #openMount(): Promise<FuseMount> {
-    const { force, inheritedFd } = this.#options
+    const { force, inheritedFd, supervision } = this.#options
+    const { deviceFd, takenOver } = supervision ?? {}
+    if (takenOver !== undefined) {
+      const fd = present(deviceFd, 'the device of a mount that was taken over')
+      return takenOverMount(fd, takenOver.place, takenOver.connection)
+    }
     // Who looks at the mount can tell which store it is.
     const fsname = `${MOUNT_SOURCE}${encodeURI(this.#directory)}`
-    return openMount({
+    const mount = await openMount({
       mountpoint: this.#mountpoint,
       force,
       fsname,
-      ...(inheritedFd !== undefined && { inheritedFd })
+      ...(inheritedFd !== undefined && { inheritedFd }),
+      ...(deviceFd !== undefined && { deviceFd })
     })
+    const { fd, connection } = mount
+    if (supervision !== undefined && connection !== undefined) {
+      supervision.mounted(fd, { place: placeOf(this.#mountpoint), connection, ...this.#terms })
+    }
+    return mount
+  }
+
+  /** Leaves the mount to the next daemon if there is to be one. */
+  async #unmount(mount: FuseMount): Promise<void> {
+    if (this.#options.supervision === undefined || this.#isEnding) await mount.unmount()
   }
 
   #warnings(serving: Serving): string[] {

@@ -20,6 +20,7 @@ import {
   type DataFlags
 } from './config-options.ts'
 import { EX_OK, EX_SOFTWARE, type Outcome } from './exit-codes.ts'
+import { takeSupervision } from './supervised.ts'
 
 const STDERR_FD = 2
 
@@ -45,6 +46,8 @@ export function addMount(program: Command, outcome: Outcome): void {
         'who keeps locks and open files: this kernel alone, or Roost'
       ).choices(['single', 'shared'])
     )
+    .option('--no-supervise', 'do not start the daemon again when it dies')
+    .option('--restarts <count>', 'start it again up to so often a minute (4)', countOf)
     .option('--xattr', 'serve extended attributes (user.*)')
     .option('--fuse-fd <fd>', 'serve this inherited FUSE device, which is mounted already', fdOf)
     .action(async (mountpoint: string | undefined, flags: MountFlags, command: Command) => {
@@ -89,6 +92,9 @@ function checkVolumeDepth(directory: string, { config, origins }: Resolved): voi
 
 async function serve({ directory, mountpoint, config, fuseFd }: Mounting): Promise<number> {
   const { force, mode, xattrs, tuning } = config
+  const supervision = takeSupervision(() => {
+    replica.requestStop('the supervisor is gone')
+  })
   const replica = new Replica({
     dataDirectory: directory,
     mountpoint,
@@ -97,6 +103,7 @@ async function serve({ directory, mountpoint, config, fuseFd }: Mounting): Promi
     xattrs,
     tuning,
     ...(fuseFd !== undefined && { inheritedFd: fuseFd }),
+    ...(supervision && { supervision }),
     logger: createLogger('replica')
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -106,17 +113,18 @@ async function serve({ directory, mountpoint, config, fuseFd }: Mounting): Promi
   }
   await replica.open()
   try {
-    return await untilEnded(replica, directory)
+    return await untilEnded(replica, directory, supervision?.takenOver === undefined)
   } finally {
     await replica.close()
   }
 }
 
-async function untilEnded(replica: Replica, directory: string): Promise<number> {
+/** @param isNew nobody has said yet that it is mounted */
+async function untilEnded(replica: Replica, directory: string, isNew: boolean): Promise<number> {
   const control = await openControl(directory, replica)
   try {
     for (const sentence of replica.recovered) process.stderr.write(`roost: ${sentence}\n`)
-    process.stdout.write(`roost: ${replica.mountpoint} is mounted\n`)
+    if (isNew) process.stdout.write(`roost: ${replica.mountpoint} is mounted\n`)
     const failure = await replica.untilEnded()
     if (failure !== undefined) process.stderr.write(`roost: ${failure}\n`)
     return failure === undefined ? EX_OK : EX_SOFTWARE
@@ -153,6 +161,11 @@ async function daemonize({ directory, fuseFd }: Mounting): Promise<number> {
 function handedOn(fuseFd = STDERR_FD): ('ignore' | number)[] {
   const count = fuseFd - STDERR_FD
   return Array.from({ length: count }, (_, at) => (at === count - 1 ? fuseFd : 'ignore'))
+}
+
+function countOf(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It is a whole number.')
 }
 
 function fdOf(text: string): number {

@@ -14,9 +14,14 @@ export function renderStatus(status: Status): string {
 }
 
 function servingLines(status: Status): string[] {
-  const { pid, mountpoint, uptimeSeconds = 0, log, disk, fuse, cluster } = status
+  const { pid, mountpoint, supervisor, uptimeSeconds = 0, log, disk, fuse, cluster } = status
   const uptime = `${Math.round(uptimeSeconds)} s, pid ${pid ?? 0}`
   const lines = [`state           serving ${mountpoint ?? ''} for ${uptime}`]
+  if (supervisor !== undefined) {
+    const times = supervisor.restarts === 1 ? 'once' : `${supervisor.restarts} times`
+    const restarts = supervisor.restarts === 0 ? 'never started again' : `started again ${times}`
+    lines.push(`supervisor      pid ${supervisor.pid}, ${restarts}`)
+  }
   if (log !== undefined) {
     const unsynced = log.appended - log.durable
     const unapplied = log.durable - log.applied

@@ -1,7 +1,7 @@
 /**
  * Frames: what one append to a feed writes, whole or not at all.
  *
- *     magic u32 | length u32 | crc32 u32 | items u16 | version u16 | session u32 | spare u32
+ *     magic u32 | length u32 | crc32 u32 | items u16 | version u16 | session u32 | own u32
  *     position u53 | durable u53 | chain before, 32 bytes | length of items u32 | of bodies u32
  *     items, each with its length before it as u32 | bodies, each likewise | zeros to 8 bytes
  *
@@ -35,6 +35,8 @@ export const FRAME_HEADER_SIZE = 80
 /** Frames begin at multiples of this, so that a search for one need not look at every byte. */
 export const FRAME_ALIGN = 8
 const CRC_FROM = 12
+/** Where version 2 says whether it has entries that were made here; version 1 has no others. */
+const OWN_AT = 20
 
 export interface Frame {
   readonly session: SessionId
@@ -49,6 +51,8 @@ export interface Frame {
   readonly items: readonly LogItem[]
   /** The entries among the items. */
   readonly entries: readonly LoggedEntry[]
+  /** Whether any of them was made here, for an op, and not sent by another replica. */
+  readonly hasOwn: boolean
 }
 
 /** An entry that is made here, and gets its hash with the frame. */
@@ -90,6 +94,7 @@ export function encodeFrame(out: ByteWriter, input: FrameInput): EncodedFrame {
   const isReplicated = 'items' in input
   const items: readonly FrameItem[] = isReplicated ? input.items : input.entries
   writeHeader(out, input, items.length, isReplicated ? VERSION_OF_ITEMS : VERSION_OF_ENTRIES)
+  if (isReplicated && items.some(isOwn)) out.patchU32(OWN_AT, 1)
   const { chain, own } = writeItems(out, items, isReplicated)
   const bodiesFrom = out.position
   for (const item of items) {
@@ -210,7 +215,7 @@ function readFrame(bytes: Buffer): Frame {
   }
   const isReplicated = version === VERSION_OF_ITEMS
   const session = input.u32() as SessionId
-  input.u32()
+  const hasOwn = input.u32() === 1 || !isReplicated
   const position = input.u53() as Position
   const durable = input.u53() as Position
   const chainBefore = input.bytes(HASH_SIZE)
@@ -236,7 +241,7 @@ function readFrame(bytes: Buffer): Frame {
   if (input.position !== itemsEnd) throw new RoostError('PROTOCOL', 'items of another length')
   const chain = chainOf(chainBefore, hashes)
   const place = { session, position, length: bytes.length, durable, chainBefore, chain }
-  return { ...place, isReplicated, items, entries }
+  return { ...place, isReplicated, items, entries, hasOwn }
 }
 
 function readEntry(encoded: Buffer, bodies: ByteReader): LoggedEntry {

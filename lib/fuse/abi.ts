@@ -197,6 +197,12 @@ export const S_IF = {
   FIFO: 0o010000
 } as const
 
+/**
+ * Added to the `unique` of a request that the kernel sends again to whoever took the mount over.
+ * It stands for the top bit that the kernel sets then and wants to see in the reply.
+ */
+export const UNIQUE_RESENT = 2 ** 52
+
 /** Sizes in bytes of what precedes every request and every reply. */
 export const IN_HEADER_SIZE = 40
 export const OUT_HEADER_SIZE = 16

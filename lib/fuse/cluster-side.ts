@@ -9,14 +9,7 @@
 
 import type { LoggedEntry } from '../feed/entry.ts'
 import { ERRNO } from '../errors.ts'
-import {
-  volumeOf,
-  type BlobId,
-  type Epoch,
-  type Index,
-  type ReplicaId,
-  type VolumeId
-} from '../ids.ts'
+import { type BlobId, type Epoch, type Index, type ReplicaId, type VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import { bootMs } from '../io/boot-clock.ts'
 import { betterRule, type StoreView } from '../replication/copy-policy.ts'
@@ -44,6 +37,7 @@ import type {
 import type { Notifier } from './notifier.ts'
 import type { Parking } from './parking.ts'
 import { SessionWord } from './session-word.ts'
+import { volumeOfLoad } from './volume-of-load.ts'
 
 const TICK_MS = 10
 /** How often it is looked whether other replicas should keep a volume. */
@@ -531,24 +525,6 @@ function moreKey(volume: VolumeId): string {
 
 function acknowledgedKey(volume: VolumeId): string {
   return `acknowledged:${volume}`
-}
-
-function volumeOfLoad(load: Load): VolumeId | undefined {
-  switch (load.kind) {
-    case 'volume':
-      return load.volume
-    case 'inode':
-    case 'listing':
-    case 'extents':
-    case 'content':
-      return volumeOf(load.ino)
-    case 'name':
-      return volumeOf(load.parent)
-    case 'inodes':
-      return load.inos[0] === undefined ? undefined : volumeOf(load.inos[0])
-    default:
-      return undefined
-  }
 }
 
 function blobsOutside({ entry: { change } }: LoggedEntry): readonly BlobId[] {

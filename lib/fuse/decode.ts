@@ -13,6 +13,7 @@ import { RoostError } from '../errors.ts'
 import type { Fh, Ino } from '../ids.ts'
 import * as abi from './abi.ts'
 import type { FuseRequest, LockRequest, ReaddirRequest, RequestHeader } from './request.ts'
+import { uniqueAt } from './unique.ts'
 
 const { OPCODE, IN_SIZE, IN_HEADER_SIZE } = abi
 
@@ -38,7 +39,7 @@ export function decodeRequest(buffer: Buffer, length: number): FuseRequest {
   const end = length - u16(buffer, 36) * EXTENSION_UNIT
   if (end < IN_HEADER_SIZE) throw malformed('the extensions exceed the request')
   const header: RequestHeader = {
-    unique: u53(buffer, 8),
+    unique: requestAt(buffer, 8),
     opcode: u32(buffer, 4),
     nodeid: u53(buffer, 16) as Ino,
     uid: u32(buffer, 24),
@@ -56,8 +57,8 @@ export function decodeRequest(buffer: Buffer, length: number): FuseRequest {
  */
 export function uniqueOf(buffer: Buffer, length: number): number | undefined {
   if (length < IN_HEADER_SIZE || length > buffer.length) return undefined
-  const unique = u53OrInfinity(buffer, 8)
-  return unique === Infinity || unique === 0 ? undefined : unique
+  const unique = uniqueAt(buffer, 8)
+  return unique === 0 ? undefined : unique
 }
 
 /**
@@ -265,7 +266,7 @@ DECODERS[OPCODE.ACCESS] = (header, buffer, end) => {
 }
 DECODERS[OPCODE.INTERRUPT] = (header, buffer, end) => {
   need(IN_SIZE.INTERRUPT, end)
-  return requestOf(header, { op: 'interrupt', interrupted: u53(buffer, ARGS) })
+  return requestOf(header, { op: 'interrupt', interrupted: requestAt(buffer, ARGS) })
 }
 DECODERS[OPCODE.DESTROY] = header => requestOf(header, { op: 'destroy' })
 DECODERS[OPCODE.LSEEK] = (header, buffer, end) => {
@@ -481,6 +482,12 @@ function u53(buffer: Buffer, at: number): number {
   const high = u32(buffer, at + 4)
   if (high > U53_HIGH_MAX) throw malformed(`the number at byte ${at} needs more than 53 bits`)
   return high * U32_SPAN + u32(buffer, at)
+}
+
+function requestAt(buffer: Buffer, at: number): number {
+  const unique = uniqueAt(buffer, at)
+  if (unique === undefined) throw malformed(`the number at byte ${at} names no request`)
+  return unique
 }
 
 function u53OrInfinity(buffer: Buffer, at: number): number {

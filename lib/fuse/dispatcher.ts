@@ -14,18 +14,22 @@ import { isDirectory } from '../tree/inode.ts'
 import { InvariantError } from '../util/assert.ts'
 import type { AttrRequest } from '../vfs/attr-operations.ts'
 import type { LockRequest as VfsLockRequest } from '../vfs/lock-operations.ts'
-import type { Handle } from '../vfs/handle-table.ts'
 import type { Invalidator, Space } from '../vfs/ports.ts'
 import type { Vfs } from '../vfs/vfs.ts'
 import { Wait } from '../vfs/wait.ts'
-import { FATTR, FOPEN, LK_FLOCK, LOCK_TYPE, OPEN_KILL_SUIDGID } from './abi.ts'
+import { FATTR, LK_FLOCK, LOCK_TYPE, OPEN_KILL_SUIDGID } from './abi.ts'
 import { OUT_SIZE, RELEASE_FLAG, WRITE_FLAG } from './abi.ts'
 import type { ClusterSide } from './cluster-side.ts'
+import type { DoneOp } from './done-op.ts'
+import { checkFence } from './fence.ts'
 import { boundOf, requireLease } from './lease-terms.ts'
+import { openFlagsOf } from './open-flags.ts'
 import type { Parking, WaitBound } from './parking.ts'
 import type { Replies } from './replies.ts'
 import type * as ask from './request.ts'
+import { ResentOps } from './resent-ops.ts'
 import type { ServingMode } from './thread-messages.ts'
+import { isResent } from './unique.ts'
 
 /** Errors that are logged with their stack before only their number is counted. */
 const LOGGED_ERRORS_MAX = 20
@@ -46,6 +50,8 @@ export interface DispatcherOptions {
   readonly mode: ServingMode
   /** Whether extended attributes are served. */
   readonly xattrs: boolean
+  /** What a daemon that died did last, where the mount was taken over from one. */
+  readonly done: readonly DoneOp[]
   readonly log: (level: 'warn' | 'error', message: string) => void
 }
 
@@ -61,6 +67,7 @@ export class Dispatcher {
   readonly #mode: ServingMode
   readonly #xattrs: boolean
   readonly #log: DispatcherOptions['log']
+  readonly #resent: ResentOps
   /** Listings for which attributes were brought into memory. */
   readonly #listed = new WeakSet<ask.ReaddirRequest>()
   #unknownErrors = 0
@@ -77,6 +84,7 @@ export class Dispatcher {
     this.#mode = options.mode
     this.#xattrs = options.xattrs
     this.#log = options.log
+    this.#resent = new ResentOps(options.vfs, options.replies, options.done)
   }
 
   /** Errors that no table knows: each of them is a fault in Roost or in what it runs on. */
@@ -88,6 +96,7 @@ export class Dispatcher {
   dispatch(request: ask.FuseRequest): void {
     this.attempt(
       () => {
+        checkFence(this.#vfs, request)
         if (this.#cluster !== undefined) requireLease(this.#cluster, this.#vfs, request)
         this.#serve(request)
       },
@@ -149,6 +158,7 @@ export class Dispatcher {
   }
 
   #serve(request: ask.FuseRequest): void {
+    if (isResent(request.unique) && this.#resent.answer(request)) return
     switch (request.op) {
       case 'lookup':
         return this.#lookup(request)
@@ -238,15 +248,22 @@ export class Dispatcher {
   #forget(forgets: readonly { readonly nodeid: Ino; readonly nlookup: number }[]): void {
     for (const { nodeid, nlookup } of forgets) {
       if (!this.#vfs.forget(nodeid, nlookup)) continue
-      this.attempt(
-        () => {
-          this.#vfs.data.dropForgotten(nodeid)
-        },
-        errno => {
-          this.#log('warn', `inode ${nodeid} stays until the next start: errno ${errno}`)
-        }
-      )
+      // It may have given back only what it was told in this session.
+      if (this.#vfs.isUncounted(nodeid)) this.#invalidator.probe(nodeid)
+      else this.drop(nodeid)
     }
+  }
+
+  /** The kernel does not know the inode: if nothing else holds it either, it goes. */
+  drop(ino: Ino): void {
+    this.attempt(
+      () => {
+        this.#vfs.data.dropForgotten(ino)
+      },
+      errno => {
+        this.#log('warn', `inode ${ino} stays until the next start: errno ${errno}`)
+      }
+    )
   }
 
   #lookup({ unique, nodeid, name }: ask.LookupRequest): void {
@@ -441,10 +458,6 @@ export class Dispatcher {
     if (this.#vfs.locks.interrupt(interrupted)) this.#replies.error(interrupted, ERRNO.EINTR)
     else if (this.#cluster !== undefined) this.#parking.interrupt(interrupted, ERRNO.EINTR)
   }
-}
-
-function openFlagsOf({ lockless }: Handle): number {
-  return lockless ? FOPEN.KEEP_CACHE | FOPEN.NOFLUSH : FOPEN.KEEP_CACHE
 }
 
 function lockOf({ owner, start, end, type, lockPid, lkFlags }: ask.LockRequest): VfsLockRequest {

@@ -372,6 +372,12 @@ export function encodeNotifyDelete(
   return total
 }
 
+/** Notification: what whoever served before has not answered is to be sent again (Linux 6.9). */
+export function encodeNotifyResend(out: Buffer, at = 0): number {
+  putHeader(out, at, OUT_HEADER_SIZE, NOTIFY.RESEND, 0)
+  return OUT_HEADER_SIZE
+}
+
 /** Entries of a directory begin at multiples of 8 bytes after the header, which has 16. */
 function align(position: number): number {
   return (position + 7) & ~7

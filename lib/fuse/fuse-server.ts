@@ -18,11 +18,12 @@ import { ReplicatedJournal } from '../replication/replicated-journal.ts'
 import type { Loaded } from '../vfs/ports.ts'
 import { SEGMENT_WAIT } from '../vfs/recorder.ts'
 import { Vfs } from '../vfs/vfs.ts'
-import { INIT_FLAG, OPCODE } from './abi.ts'
-import { decodeRequest } from './decode.ts'
+import { INIT_FLAG, INIT_FLAG2, OPCODE } from './abi.ts'
+import { ClusterSide } from './cluster-side.ts'
+import { decodeRequest, uniqueOf } from './decode.ts'
 import { DiskSpace } from './disk-space.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { ClusterSide } from './cluster-side.ts'
+import { encodeNotifyResend } from './encode.ts'
 import { IdleSpin } from './idle-spin.ts'
 import { negotiateInit } from './init.ts'
 import { Notifier } from './notifier.ts'
@@ -36,6 +37,8 @@ import {
   type FuseThreadInput,
   type ToFuseThread
 } from './thread-messages.ts'
+import { restoreUnsealed } from './restore-unsealed.ts'
+import { UnsealedFile } from './unsealed-file.ts'
 
 const MIB = 1024 * 1024
 /** Headers before the bytes of the largest write. */
@@ -85,6 +88,7 @@ export class FuseServer {
   readonly #journal: SegmentedJournal
   readonly #space: DiskSpace
   readonly #cachedBlobs: CachedBlobs
+  readonly #unsealed: UnsealedFile | undefined
   readonly #vfs: Vfs
   readonly #replies: Replies
   readonly #parking = new Parking()
@@ -119,9 +123,11 @@ export class FuseServer {
       this.#send(message, length)
     }, MIB)
     this.#cachedBlobs = new CachedBlobs(disk)
-    this.#notifier = new Notifier(input.fuseFd, input.notified, (queue, message) => {
-      this.#tell({ type: 'notify', queue, message })
+    this.#notifier = new Notifier(input.fuseFd, input.notified, message => {
+      this.#tell({ type: 'notify', ...message })
     })
+    const { succession } = input
+    this.#unsealed = succession && new UnsealedFile(disk, succession.isTakeover)
     this.#cluster = this.#makeCluster()
     this.#vfs = this.#makeVfs()
     if (this.#cluster !== undefined) this.#cluster.vfs = this.#vfs
@@ -137,22 +143,66 @@ export class FuseServer {
     this.#progress.request(this.#journal.end)
     this.#journal.close()
     this.#cachedBlobs.close()
+    this.#unsealed?.close()
     this.#tell({ type: 'ended', reason: this.#endReason })
   }
 
   /** The kernel waits for its first answer until there is a root. */
   #begin(): void {
-    const begun = { done: false }
+    const errno = this.#complete(() => {
+      this.#vfs.start(this.#input.owner, this.#input.orphans)
+    })
+    if (errno !== 0) {
+      throw new RoostError('STORE_FAILED', `the tree cannot be begun, errno ${errno}`)
+    }
+    if (this.#unsealed !== undefined) this.#restore(this.#unsealed)
+    if (this.#input.succession?.isTakeover === true) this.#takeOver()
+  }
+
+  /** Runs what has to be done before anything is served. @returns 0 or the errno of its failure */
+  #complete(task: () => void): number {
+    const outcome: { errno?: number } = {}
     this.#dispatcher.attempt(
       () => {
-        this.#vfs.start(this.#input.owner, this.#input.orphans)
-        begun.done = true
+        task()
+        outcome.errno = 0
       },
-      errno => {
-        throw new RoostError('STORE_FAILED', `the tree cannot be begun, errno ${errno}`)
-      }
+      errno => (outcome.errno = errno)
     )
-    while (!begun.done) this.#awaitMessages()
+    while (outcome.errno === undefined) this.#awaitMessages()
+    return outcome.errno
+  }
+
+  /** In a cluster what was written in a volume waits for its lease, as whatever is asked of it. */
+  #restore(unsealed: UnsealedFile): void {
+    const tasks = restoreUnsealed(unsealed, this.#vfs)
+    for (const { volume, run } of tasks) {
+      const what = `what was written in volume ${volume} cannot be kept`
+      if (this.#cluster !== undefined) {
+        this.#dispatcher.attempt(run, errno => {
+          this.#log('error', `${what}, errno ${errno}`)
+        })
+        continue
+      }
+      const errno = this.#complete(run)
+      if (errno !== 0) throw new RoostError('STORE_FAILED', `${what}, errno ${errno}`)
+    }
+  }
+
+  /** Goes on with what the kernel asked of a daemon that died. */
+  #takeOver(): void {
+    this.#tell({ type: 'serving' })
+    for (const ino of this.#input.orphans) this.#notifier.probe(ino)
+    // Others may have changed what the kernel believes to know, and nobody told it.
+    if (this.#cluster !== undefined) this.#notifier.invalNames()
+    // Before anything is read, as what is being answered would be sent again too. It is the one
+    // notification that takes no lock which is held for a request.
+    const message = Buffer.allocUnsafeSlow(64)
+    const result = libc.write(this.#input.fuseFd, message, encodeNotifyResend(message))
+    if (result === -ERRNO.ENODEV) this.#endReason ??= 'unmounted'
+    else if (result < 0) {
+      throw new RoostError('MOUNT_FAILED', `the kernel sends nothing again, errno ${-result}`)
+    }
   }
 
   /** What was written last becomes history, although the kernel asks for nothing any more. */
@@ -230,8 +280,8 @@ export class FuseServer {
     } catch (error) {
       if (!(error instanceof RoostError)) throw error
       this.#log('error', error.message)
-      // Every request begins with its length, its opcode and this number.
-      if (length >= 16) this.#replies.error(Number(this.#request.readBigUInt64LE(8)), ERRNO.EIO)
+      const unique = uniqueOf(this.#request, length)
+      if (unique !== undefined) this.#replies.error(unique, ERRNO.EIO)
       return undefined
     }
   }
@@ -239,7 +289,7 @@ export class FuseServer {
   #init(request: InitRequest): void {
     const outcome = negotiateInit(request, {
       flags: WANTED_FLAGS | MODE_FLAGS[this.#input.mode],
-      flags2: 0,
+      flags2: INIT_FLAG2.HAS_RESEND,
       maxWrite: MIB,
       maxReadahead: MIB,
       maxBackground: 64,
@@ -247,7 +297,7 @@ export class FuseServer {
       pageSize: libc.pageSize()
     })
     this.#replies.init(request.unique, outcome.reply)
-    if (outcome.isSettled) this.#tell({ type: 'serving', minor: outcome.minor })
+    if (outcome.isSettled) this.#tell({ type: 'serving' })
   }
 
   /** A reply may find nobody, when its request was interrupted or the mount has ended. */
@@ -300,6 +350,8 @@ export class FuseServer {
         return
       case 'figures':
         return this.#tellFigures(message.id)
+      case 'unknown':
+        return this.#dispatcher.drop(message.ino)
       case 'stop':
         this.#endReason ??= 'stopped'
     }
@@ -383,7 +435,9 @@ export class FuseServer {
       classifier: new FileClassifier(this.#input.fileRules),
       cacheLimits: this.#input.cacheLimits,
       volumeDepth: this.#input.volumeDepth,
-      tracksOpens: this.#input.mode === 'shared'
+      tracksOpens: this.#input.mode === 'shared',
+      isTakeover: this.#input.succession?.isTakeover === true,
+      ...(this.#unsealed && { unsealed: this.#unsealed })
     })
   }
 
@@ -420,6 +474,7 @@ export class FuseServer {
       space: this.#space,
       mode: this.#input.mode,
       xattrs: this.#input.xattrs,
+      done: this.#input.succession?.done ?? [],
       invalidator: this.#notifier,
       nowMs: () => this.#clock.monotonicMs(),
       ...(this.#cluster && { cluster: this.#cluster }),

@@ -18,7 +18,7 @@ const U16_MAX = 0xffff
 
 /** Flags that change the form of messages in ways which the decoder does not know. */
 const FLAGS_NEVER = INIT_FLAG.SETXATTR_EXT
-const FLAGS2_NEVER = INIT_FLAG2.HAS_RESEND | INIT_FLAG2.OVER_IO_URING | INIT_FLAG2.REQUEST_TIMEOUT
+const FLAGS2_NEVER = INIT_FLAG2.OVER_IO_URING | INIT_FLAG2.REQUEST_TIMEOUT
 
 /** What the file system would like to have. */
 export interface InitWanted {

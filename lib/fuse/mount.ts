@@ -38,6 +38,8 @@ export interface MountOptions {
   readonly force?: boolean
   /** The descriptor of a device that is mounted at `mountpoint` already. */
   readonly inheritedFd?: number
+  /** The descriptor of a device that is open and not mounted yet; for root only. */
+  readonly deviceFd?: number
 }
 
 /** A mount that this process serves. Whoever opened it unmounts it and then closes it. */
@@ -77,7 +79,25 @@ export async function openMount(options: MountOptions): Promise<FuseMount> {
     ? mountAsRoot(place, options, allowsOther)
     : await mountByHelper(place, options, allowsOther)
   libc.setNonBlocking(fd, true)
-  const connection = fuseMountAt(place)?.deviceMinor
+  libc.setCloseOnExec(fd, true)
+  return mountOf(fd, place, fuseMountAt(place)?.deviceMinor, allowsOther)
+}
+
+/**
+ * Goes on with a mount that a daemon before this one has made and left to its parent.
+ *
+ * @throws RoostError MOUNT_FAILED when the descriptor is no FUSE device.
+ */
+export function takenOverMount(fd: number, place: string, connection: number): FuseMount {
+  return mountOf(inheritedMount(fd).fd, place, connection, undefined)
+}
+
+function mountOf(
+  fd: number,
+  place: string,
+  connection: number | undefined,
+  allowsOther: boolean | undefined
+): FuseMount {
   return {
     fd,
     allowsOther,
@@ -149,7 +169,8 @@ function isOthersAllowed(wanted: boolean | undefined): boolean {
 }
 
 function mountAsRoot(place: string, options: MountOptions, allowsOther: boolean): number {
-  const fd = attempt('/dev/fuse cannot be opened (does "modprobe fuse" help?)', openFuseDevice)
+  const what = '/dev/fuse cannot be opened (does "modprobe fuse" help?)'
+  const fd = options.deviceFd ?? attempt(what, openFuseDevice)
   try {
     const { uid, gid } = ownIds()
     const data = [

@@ -12,17 +12,25 @@ import type { Invalidator } from '../vfs/ports.ts'
 import { encodeNotifyIncEpoch, encodeNotifyInvalEntry, encodeNotifyInvalInode } from './encode.ts'
 import { NotifyCount, type NotifyQueue } from './notify-count.ts'
 
+/** For the thread of its queue. */
+export interface QueuedNotification {
+  readonly queue: NotifyQueue
+  readonly message: Uint8Array
+  /** Of a probe: the inode that it is about. */
+  readonly probed?: Ino
+}
+
 export class Notifier implements Invalidator {
   readonly #fuseFd: number
   readonly #count: NotifyCount
-  readonly #send: (queue: NotifyQueue, message: Uint8Array) => void
+  readonly #send: (notification: QueuedNotification) => void
   readonly #sent: Record<NotifyQueue, number> = { inodes: 0, names: 0 }
 
   /** @param count of the NotifyCount */
   constructor(
     fuseFd: number,
     count: SharedArrayBuffer,
-    send: (queue: NotifyQueue, message: Uint8Array) => void
+    send: (notification: QueuedNotification) => void
   ) {
     this.#fuseFd = fuseFd
     this.#count = new NotifyCount(count)
@@ -56,8 +64,16 @@ export class Notifier implements Invalidator {
     libc.write(this.#fuseFd, message, encodeNotifyIncEpoch(message))
   }
 
-  #notify(queue: NotifyQueue, message: Buffer, length: number): void {
+  /** Has nothing invalidated but attributes: the kernel refuses that for what it does not know. */
+  probe(ino: Ino): void {
+    const message = Buffer.allocUnsafeSlow(64)
+    const length = encodeNotifyInvalInode(message, ino, -1, 0)
+    this.#notify('inodes', message, length, ino)
+  }
+
+  #notify(queue: NotifyQueue, bytes: Buffer, length: number, probed?: Ino): void {
     this.#sent[queue] = (this.#sent[queue] + 1) | 0
-    this.#send(queue, message.subarray(0, length))
+    const message = bytes.subarray(0, length)
+    this.#send({ queue, message, ...(probed !== undefined && { probed }) })
   }
 }

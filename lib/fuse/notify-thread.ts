@@ -7,6 +7,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { ERRNO } from '../errors.ts'
+import type { Ino } from '../ids.ts'
 import * as libc from '../io/libc.ts'
 import { WakeEvent, type WakeEventParts } from '../io/wake-event.ts'
 import { present } from '../util/assert.ts'
@@ -21,9 +22,17 @@ export interface NotifyThreadInput {
   readonly wake: WakeEventParts
 }
 
+/** A notification, and the inode that is only to be found out about with it. */
+export interface Notification {
+  readonly message: Uint8Array
+  readonly probed?: Ino
+}
+
 /** Sent for each notification: what the kernel said, 0 or a negative errno. */
 export interface NotifyOutcome {
   readonly result: number
+  /** The inode was asked for, and the kernel does not know it. */
+  readonly unknown?: Ino
 }
 
 const { fuseFd, queue, count, wake } = workerData as NotifyThreadInput
@@ -31,12 +40,15 @@ const counted = new NotifyCount(count)
 const event = new WakeEvent(wake)
 const port = present(parentPort, 'parent port')
 
-port.on('message', (message: Uint8Array) => {
+port.on('message', ({ message, probed }: Notification) => {
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
   const result = libc.write(fuseFd, bytes, bytes.length)
   counted.take(queue)
   event.tell()
   // What the kernel does not know, it has not cached.
   const isKnown = result !== -ERRNO.ENOENT
-  port.postMessage({ result: isKnown ? Math.min(result, 0) : 0 } satisfies NotifyOutcome)
+  port.postMessage({
+    result: isKnown ? Math.min(result, 0) : 0,
+    ...(!isKnown && probed !== undefined && { unknown: probed })
+  } satisfies NotifyOutcome)
 })

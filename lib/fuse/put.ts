@@ -3,7 +3,7 @@
  */
 
 import { assert } from '../util/assert.ts'
-import { OUT_HEADER_SIZE } from './abi.ts'
+import { OUT_HEADER_SIZE, UNIQUE_RESENT } from './abi.ts'
 
 const U32_SPAN = 2 ** 32
 const NSEC_PER_SEC = 1_000_000_000
@@ -13,6 +13,7 @@ const NSEC_PER_MS = 1_000_000
 const TTL_SEC_MAX = 2 ** 31 - 1
 /** The kernel's OFFSET_MAX, for an Infinity: its high half; the low half has all bits set. */
 const OFFSET_MAX_HIGH = 0x7fffffff
+const TOP_BIT_OF_BYTE = 0x80
 
 export function putU16(out: Buffer, at: number, value: number): void {
   out[at] = value
@@ -49,7 +50,9 @@ export function putHeader(
   assert(at + length <= out.length, 'a message exceeds its buffer')
   putU32(out, at, length)
   putU32(out, at + 4, error)
-  putI64(out, at + 8, unique)
+  if (unique < UNIQUE_RESENT) return putI64(out, at + 8, unique)
+  putI64(out, at + 8, unique - UNIQUE_RESENT)
+  out[at + 15] = (out[at + 15] as number) | TOP_BIT_OF_BYTE
 }
 
 /** Writes the bytes of a name, without a NUL. */

@@ -10,8 +10,9 @@ import type { WakeEventParts } from '../io/wake-event.ts'
 import type { FileRule } from '../mail/file-class.ts'
 import type { CacheLimits } from '../vfs/live-tree.ts'
 import type { Load, Loaded } from '../vfs/ports.ts'
-import type { NotifyQueue } from './notify-count.ts'
+import type { QueuedNotification } from './notifier.ts'
 import type { ClusterThreadInput, FromVolumes, ToVolumes } from './cluster-messages.ts'
+import type { DoneOp } from './done-op.ts'
 
 /**
  * Who keeps locks and open files. 'single': this kernel does, as nobody else serves the store, and
@@ -43,6 +44,16 @@ export interface FuseThreadInput {
   readonly orphans: readonly Ino[]
   /** Where other replicas serve the tree as well. */
   readonly cluster?: ClusterThreadInput
+  /** Present where a daemon that dies is followed by another, which goes on with the mount. */
+  readonly succession?: Succession
+}
+
+/** What goes from one daemon of a mount to the next. */
+export interface Succession {
+  /** The kernel has been served before: it sends no INIT, and has files open. */
+  readonly isTakeover: boolean
+  /** What the daemons before did last. */
+  readonly done: readonly DoneOp[]
 }
 
 /** Figures of the serving thread; `requests` counts by the names of the opcodes. */
@@ -66,6 +77,8 @@ export type ToFuseThread =
   | { readonly type: 'prepared'; readonly segment: number; readonly isThere: boolean }
   | { readonly type: 'figures'; readonly id: number }
   | { readonly type: 'volumes'; readonly message: ToVolumes }
+  /** The kernel does not know the inode that it was asked for. */
+  | { readonly type: 'unknown'; readonly ino: Ino }
   | { readonly type: 'stop' }
 
 export type FromFuseThread =
@@ -73,10 +86,10 @@ export type FromFuseThread =
   | { readonly type: 'load'; readonly load: Load; readonly barrier?: LoadBarrier }
   | { readonly type: 'volumes'; readonly message: FromVolumes }
   | { readonly type: 'prepare'; readonly segment: number }
-  /** The kernel has taken INIT: the mount works. */
-  | { readonly type: 'serving'; readonly minor: number }
+  /** The kernel has taken INIT, now or from a daemon before: the mount works. */
+  | { readonly type: 'serving' }
   | { readonly type: 'figures'; readonly id: number; readonly figures: FuseFigures }
-  | { readonly type: 'notify'; readonly queue: NotifyQueue; readonly message: Uint8Array }
+  | ({ readonly type: 'notify' } & QueuedNotification)
   | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
   /** The loop has ended: the file system was unmounted or aborted, or it was told to stop. */
   | { readonly type: 'ended'; readonly reason: string }

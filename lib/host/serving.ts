@@ -11,12 +11,13 @@ import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
 import { firstFrameOf } from '../feed/segment.ts'
 import { NotifyCount, type NotifyQueue } from '../fuse/notify-count.ts'
-import type { NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
+import type { Notification, NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
 import type {
   FromFuseThread,
   FuseFigures,
   FuseThreadInput,
   ServingMode,
+  Succession,
   ToFuseThread
 } from '../fuse/thread-messages.ts'
 import { transferablesOf } from '../fuse/thread-messages.ts'
@@ -49,6 +50,7 @@ export interface ServingOptions {
   readonly xattrs: boolean
   readonly tuning: Tuning
   readonly fuseFd: number
+  readonly succession?: Succession
   readonly logger: Logger
   /** Where other replicas serve the tree as well. */
   readonly cluster?: Cluster
@@ -121,7 +123,8 @@ export class Serving extends Resource {
   }
 
   protected override async _open(): Promise<void> {
-    const { keeper, directory, volumeDepth, mode, xattrs, tuning, fuseFd, cluster } = this.#options
+    const { keeper, directory, volumeDepth, mode, xattrs, tuning, fuseFd } = this.#options
+    const { succession, cluster } = this.#options
     const orphans = await keeper.orphans()
     this.#wake = WakeEvent.open()
     const { parts: wake } = this.#wake
@@ -135,8 +138,9 @@ export class Serving extends Resource {
     for (const queue of ['inodes', 'names'] as const) {
       const notifyInput: NotifyThreadInput = { fuseFd, queue, count, wake }
       const notify = startThread('../fuse/notify-thread', notifyInput)
-      notify.on('message', ({ result }: NotifyOutcome) => {
+      notify.on('message', ({ result, unknown }: NotifyOutcome) => {
         this.#hearNotify(result)
+        if (unknown !== undefined) this.#tell({ type: 'unknown', ino: unknown })
       })
       this.#notify.set(queue, notify)
     }
@@ -159,6 +163,7 @@ export class Serving extends Resource {
       syncAfterMs: tuning.syncAfterMs,
       owner: ownIds(),
       orphans,
+      ...(succession && { succession }),
       ...(cluster && { cluster: cluster.threadInput })
     }
     this.#fuse = startThread('../fuse/fuse-thread', input)
@@ -220,7 +225,10 @@ export class Serving extends Resource {
         void this.#prepare(message.segment)
         return
       case 'notify':
-        this.#notify.get(message.queue)?.postMessage(message.message)
+        this.#notify.get(message.queue)?.postMessage({
+          message: message.message,
+          ...(message.probed !== undefined && { probed: message.probed })
+        } satisfies Notification)
         return
       case 'serving':
         this.#onServing?.()
@@ -274,5 +282,10 @@ export class Serving extends Resource {
 /** Starts the thread whose module lies at `path`, which has the ending that this one has. */
 function startThread(path: string, input: object): Worker {
   const url = new URL(`${path}${extname(import.meta.url)}`, import.meta.url)
-  return new Worker(present(url, 'thread'), { workerData: input, resourceLimits: HEAP_LIMITS })
+  return new Worker(present(url, 'thread'), {
+    workerData: input,
+    resourceLimits: HEAP_LIMITS,
+    // Some of what a thread opens it opens without Node.js, which would be surprised.
+    trackUnmanagedFds: false
+  })
 }

@@ -10,6 +10,8 @@ export interface Status {
   readonly format: number
   readonly pid?: number
   readonly mountpoint?: string
+  /** The process that starts the daemon again when it dies, and how often it has. */
+  readonly supervisor?: { readonly pid: number; readonly restarts: number }
   /** Seconds since the mount began to serve. */
   readonly uptimeSeconds?: number
   readonly session?: number

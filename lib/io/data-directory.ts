@@ -8,6 +8,7 @@
  *     control.sock where the daemon answers      roost.log  what it says in the background
  *     cluster.json keys and number of a member   boot     how many runs there were
  *     peers.json   what is known of the others   invites.json  given out and not used
+ *     unsealed    what the next daemon of the same mount has to write again
  */
 
 import { randomUUID } from 'node:crypto'

@@ -20,6 +20,7 @@ const SOCK_STREAM_CLOEXEC = 0o2000001
 const SOL_SOCKET = 1
 const SCM_RIGHTS = 1
 const MSG_DONTWAIT = 0x40
+const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x40000000
 const EFD_NONBLOCK_CLOEXEC = 0o2004000
 const LOCK_EX_NB = 2 | 4
@@ -77,6 +78,7 @@ function bind() {
     fcntl: call('int fcntl(int, int, ...)'),
     socketpair: call('int socketpair(int, int, int, void *)'),
     recvmsg: call('long recvmsg(int, void *, int)'),
+    sendmsg: call('long sendmsg(int, void *, int)'),
     close: call('int close(int)'),
     getpagesize: call('int getpagesize(void)'),
     utimensat: call('int utimensat(int, void *, void *, int)'),
@@ -346,6 +348,37 @@ const CMSG_LEN_OF_FD = 20
  */
 export function receiveFd(socketFd: number): number | undefined {
   const c = libc()
+  const { message, control, keep } = messageWithFd(c)
+  const count = c.recvmsg(socketFd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
+  if (count < 0 && c.errno() !== ERRNO.EAGAIN) throw failed('recvmsg')
+  keep()
+  const isFd =
+    count === 1 &&
+    message.readUInt32LE(40) >= CMSG_LEN_OF_FD &&
+    control.readUInt32LE(0) === CMSG_LEN_OF_FD &&
+    control.readInt32LE(8) === SOL_SOCKET &&
+    control.readInt32LE(12) === SCM_RIGHTS
+  return isFd ? control.readInt32LE(16) : undefined
+}
+
+/** Sends a descriptor, as `receiveFd` takes it. @throws Error EPIPE the other end is closed */
+export function sendFd(socketFd: number, fd: number): void {
+  const c = libc()
+  const { message, control, keep } = messageWithFd(c)
+  control.writeUInt32LE(CMSG_LEN_OF_FD, 0)
+  control.writeInt32LE(SOL_SOCKET, 8)
+  control.writeInt32LE(SCM_RIGHTS, 12)
+  control.writeInt32LE(fd, 16)
+  if (c.sendmsg(socketFd, message, MSG_NOSIGNAL) !== 1) throw failed('sendmsg')
+  keep()
+}
+
+/** A struct msghdr for one byte of data and one descriptor. */
+function messageWithFd(c: ReturnType<typeof bind>): {
+  message: Buffer
+  control: Buffer
+  keep: () => void
+} {
   const data = Buffer.alloc(1)
   const control = Buffer.alloc(CMSG_SPACE_OF_FD)
   const iovec = Buffer.alloc(IOVEC_SIZE)
@@ -356,18 +389,15 @@ export function receiveFd(socketFd: number): number | undefined {
   message.writeBigUInt64LE(1n, 24)
   message.writeBigUInt64LE(c.address(control), 32)
   message.writeBigUInt64LE(BigInt(control.length), 40)
-  const count = c.recvmsg(socketFd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
-  if (count < 0 && c.errno() !== ERRNO.EAGAIN) throw failed('recvmsg')
-  // The kernel was given their addresses only: this keeps them alive until here.
-  present(iovec[0], 'the iovec of a message')
-  present(data[0], 'the data of a message')
-  const isFd =
-    count === 1 &&
-    message.readUInt32LE(40) >= CMSG_LEN_OF_FD &&
-    control.readUInt32LE(0) === CMSG_LEN_OF_FD &&
-    control.readInt32LE(8) === SOL_SOCKET &&
-    control.readInt32LE(12) === SCM_RIGHTS
-  return isFd ? control.readInt32LE(16) : undefined
+  return {
+    message,
+    control,
+    // The kernel is given their addresses only: called after it, this keeps them alive until then.
+    keep: () => {
+      present(iovec[0], 'the iovec of a message')
+      present(data[0], 'the data of a message')
+    }
+  }
 }
 
 /** @throws Error EBADF */

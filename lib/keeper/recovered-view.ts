@@ -93,6 +93,7 @@ export class RecoveredView implements TreeView {
 const NOTHING_DONE: RecoveryReport = {
   entriesApplied: 0,
   tornTails: [],
+  lastChanges: [],
   strays: [],
   pending: []
 }

@@ -13,7 +13,7 @@
 import { feedDirectoryOf, FEEDS_DIRECTORY, firstFrameOf, segmentPathOf } from '../feed/segment.ts'
 import { scanFeed, segmentsOf, type FeedTail } from '../feed/feed-scan.ts'
 import type { Frame } from '../feed/frame.ts'
-import { NO_HASH } from '../feed/entry.ts'
+import { NO_HASH, type Change } from '../feed/entry.ts'
 import type { Position, SessionId, VolumeId } from '../ids.ts'
 import type { Disk } from '../io/disk.ts'
 import { COMMIT_RANGE, markKey, volumeOfKey } from '../store/keys.ts'
@@ -42,6 +42,8 @@ export interface RecoveryReport {
   readonly entriesApplied: number
   /** One sentence for each feed whose end was torn. */
   readonly tornTails: readonly string[]
+  /** What the last frame with something made here holds, if there was one behind the checkpoint. */
+  readonly lastChanges: readonly Change[]
   /** What is in no history although it was read, a sentence for each volume. */
   readonly strays: readonly string[]
   /** What is not committed, and may still be: it has to be appended to the new session's feed. */
@@ -114,8 +116,9 @@ export async function recover(
     }
   }
   const strays = await replay.finish()
-  const { entriesApplied, log } = replay
-  return { report: { entriesApplied, tornTails, strays, pending: log.pending }, log }
+  const { entriesApplied, lastChanges, log } = replay
+  const { pending } = log
+  return { report: { entriesApplied, tornTails, lastChanges, strays, pending }, log }
 }
 
 /**
@@ -146,6 +149,7 @@ class Replay {
   #unwritten = 0
   #mark: FeedMark
   entriesApplied = 0
+  lastChanges: readonly Change[] = []
 
   constructor(
     disk: Disk,
@@ -170,6 +174,8 @@ class Replay {
     for (;;) {
       const next = frames.next()
       if (next.done === true) return next.value
+      const { hasOwn, entries } = next.value
+      if (hasOwn) this.lastChanges = entries.map(({ entry }) => entry.change)
       if (next.value.isReplicated) await this.#takeItems(session, next.value)
       else this.#takeEntries(session, next.value)
       if (this.#unwritten >= BATCH_BYTES) await this.#write()

@@ -13,6 +13,7 @@ import type { Handle } from './handle-table.ts'
 import type { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
 import type { Caller, VfsParts } from './parts.ts'
+import type { UnsealedWrite } from './ports.ts'
 import type { Sealer } from './sealer.ts'
 
 const O_ACCMODE = 0o3
@@ -159,6 +160,20 @@ export class DataOperations {
     if (this.#parts.handles.get(fh)?.isPoisoned === true) throw new FsError('EIO')
   }
 
+  /**
+   * Writes what an earlier session had been given and could not make history.
+   *
+   * @throws Wait; FsError ESTALE the file is gone, or others had the volume since; ENOSPC
+   */
+  restore({ ino, offset, time, epoch, bytes }: UnsealedWrite): void {
+    const now = this.#parts.leases.epochOf(volumeOf(ino)) ?? 0
+    if (now > epoch + 1) throw new FsError('ESTALE')
+    this.write({ ino, offset, data: bytes, flags: 0 })
+    const { attr } = this.#parts.tree.node(ino)
+    attr.mtime = time
+    attr.ctime = time
+  }
+
   /** Brings into memory what a truncate to `size` needs. @throws Wait, FsError EIO, ENOSPC */
   prepareTruncate(node: Node, size: number): void {
     if (size >= node.attr.size) {
@@ -170,7 +185,11 @@ export class DataOperations {
       if (hasBody(node)) this.#sealer.seal(node)
       return
     }
-    if (size === 0) return
+    if (size === 0) {
+      // Before, as what is cut off must not come back; if it is not cut off, it is asked for again.
+      this.#parts.unsealed?.settled(node.attr.ino)
+      return
+    }
     if (hasBody(node)) {
       this.#sealer.seal(node)
       this.#parts.tree.bodyOf(node, size, 1)
@@ -205,8 +224,10 @@ export class DataOperations {
     if (handle === undefined) return
     if (this.#parts.leases.isShared && this.#releaseShared(handle)) return
     const node = this.#parts.tree.node(handle.ino)
-    const isUnused = node.handles === 1 && (this.#parts.tracksOpens || node.nlookup === 0)
-    const orphaned = node.attr.nlink === 0 && !node.gone && isUnused
+    const { tracksOpens, tree } = this.#parts
+    const isUnused = node.handles === 1 && (tracksOpens || node.nlookup === 0)
+    const isLast = isUnused && !tree.isUncounted(node)
+    const orphaned = node.attr.nlink === 0 && !node.gone && isLast
     if (orphaned) this.#tryDrop(node)
     else this.#sealer.trySeal(node)
     this.#parts.handles.close(fh)
@@ -293,6 +314,9 @@ export class DataOperations {
   #writeBody(node: Node, offset: number, data: Uint8Array): void {
     const time = this.#parts.recorder.touch(volumeOf(node.attr.ino))
     const body = this.#parts.tree.bodyOf(node, offset, data.length)
+    const { ino } = node.attr
+    const epoch = this.#parts.leases.epochOf(volumeOf(ino)) ?? 0
+    this.#parts.unsealed?.wrote({ ino, offset, time, epoch, bytes: data })
     const full = body.write(offset, data)
     node.attr.size = Math.max(node.attr.size, offset + data.length)
     node.attr.mtime = time

@@ -19,7 +19,12 @@ export interface Handle {
   isPoisoned: boolean
 }
 
-const COUNTER_SPAN = 2 ** 32
+const COUNTER_SPAN = 2 ** 31
+/** Behind the counter: the handle is lockless, as also a later session has to know. */
+const LOCKLESS = COUNTER_SPAN
+const SESSION_UNIT = 2 * COUNTER_SPAN
+/** Sessions after which their part in a handle repeats: a handle fits 53 bits. */
+const SESSIONS = 2 ** 21
 
 export class HandleTable {
   readonly #session: SessionId
@@ -36,10 +41,22 @@ export class HandleTable {
 
   open(ino: Ino, flags: number, lockless: boolean): Handle {
     this.#last = (this.#last + 1) % COUNTER_SPAN
-    const fh = ((this.#session % 2 ** 21) * COUNTER_SPAN + this.#last) as Fh
+    const ofSession = (this.#session % SESSIONS) * SESSION_UNIT
+    const fh = (ofSession + (lockless ? LOCKLESS : 0) + this.#last) as Fh
     const handle = { fh, ino, flags, lockless, epoch: 0 as Epoch, isPoisoned: false }
     this.#handles.set(fh, handle)
     return handle
+  }
+
+  /**
+   * Whether it is a handle of an earlier session through which a lock may have been held. That
+   * lock is gone, and its owner does not know.
+   *
+   * @param isShared others may have been given what was only locked, or written, here before
+   */
+  isFenced(fh: number, isShared: boolean): boolean {
+    if (fh === 0 || Math.floor(fh / SESSION_UNIT) === this.#session % SESSIONS) return false
+    return isShared || fh % SESSION_UNIT < LOCKLESS
   }
 
   get(fh: number): Handle | undefined {

@@ -68,15 +68,18 @@ export class LiveTree implements Tree {
   readonly #releases: Release[] = []
   #released = 0
   #applied = 0 as Position
+  /** The kernel knows of inodes, and has files open, from a session before this one. */
+  readonly #isTakeover: boolean
   /** Where the log ends with the entry that is being applied. */
   position = 0 as Position
 
-  constructor(loader: Loader, cachedBlobs: CachedBlobs, limits: CacheLimits) {
+  constructor(loader: Loader, cachedBlobs: CachedBlobs, limits: CacheLimits, isTakeover = false) {
+    this.#isTakeover = isTakeover
     this.#loader = loader
     this.#cachedBlobs = cachedBlobs
     this.#limits = limits
     this.#blobs = new LruMap(limits.blobBytes, bytes => bytes.length)
-    this.#nodes = new NodeTable(limits.metadataBytes)
+    this.#nodes = new NodeTable(limits.metadataBytes, isTakeover)
   }
 
   get nodes(): NodeTable {
@@ -171,6 +174,11 @@ export class LiveTree implements Tree {
   /** Nothing names it, nothing has it open, the kernel has let go of it, and history has it. */
   isAbandoned({ attr, gone, handles, nlookup }: Node): boolean {
     return attr.nlink === 0 && !gone && handles === 0 && nlookup === 0
+  }
+
+  /** The kernel may know the inode, and have it open, whatever the counts here say. */
+  isUncounted({ isStored }: Node): boolean {
+    return this.#isTakeover && isStored
   }
 
   /** Takes a node out of the table when nobody needs it. */
@@ -423,7 +431,9 @@ export class LiveTree implements Tree {
 
   #learnInode(inode: Inode): void {
     if (this.#nodes.has(inode.ino)) return
-    this.#nodes.add(new Node(inode))
+    const node = new Node(inode)
+    node.isStored = true
+    this.#nodes.add(node)
   }
 
   #learnName(parent: Ino, name: string, found: StoredName | undefined): void {

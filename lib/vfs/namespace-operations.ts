@@ -354,6 +354,7 @@ export class NamespaceOperations {
   #losesLast(node: Node): boolean {
     const { attr, handles, nlookup } = node
     if (isDirectory(attr) || attr.nlink > 1 || handles > 0) return false
+    if (this.#parts.tree.isUncounted(node)) return false
     // Where opens are not told, whatever the kernel knows may be open.
     return this.#parts.tracksOpens || nlookup === 0
   }

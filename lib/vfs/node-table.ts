@@ -60,10 +60,13 @@ export class NodeTable {
   /** What kept nodes took when they were last looked at. */
   #keptBytes = 0
   #keptNodes = 0
+  readonly #isTakeover: boolean
   /** What nodes and names take. */
   readonly use: MemoryUse = { bytes: 0 }
 
-  constructor(bytesMax: number) {
+  /** @param isTakeover the kernel may know any inode from a session before this one */
+  constructor(bytesMax: number, isTakeover = false) {
+    this.#isTakeover = isTakeover
     this.#bytesMax = bytesMax
     const pageBytes = 2 ** Math.floor(Math.log2(bytesMax / PAGES_MIN + 1))
     this.#packed = new PackedInodes(Math.min(Math.max(pageBytes, PAGE_BYTES_MIN), PAGE_BYTES_MAX))
@@ -165,8 +168,9 @@ export class NodeTable {
     if (outdated.handles === 0 && outdated.directory === undefined) this.#outdated.delete(ino)
   }
 
-  /** Whether the kernel knows an inode. */
+  /** Whether the kernel knows an inode, or may. */
   isKnown(ino: Ino): boolean {
+    if (this.#isTakeover) return true
     const node = this.#nodes.get(ino)
     return ino === ROOT_INO || (node === undefined ? this.#counts.has(ino) : node.nlookup > 0)
   }
@@ -315,6 +319,7 @@ export class NodeTable {
     if (taken === undefined) return undefined
     const node = new Node(taken.inode)
     node.seen = taken.generation === 'kept'
+    node.isStored = true
     this.add(node)
     return node
   }

@@ -48,6 +48,8 @@ export class Node {
   lockless = false
   /** Made without a name, and may be given one. */
   linkable = false
+  /** It came from the store, so an earlier session may have told the kernel of it. */
+  isStored = false
   /** Why the bytes of `body` could not be made durable, an errno, until that was reported. */
   sealErrno = 0
 

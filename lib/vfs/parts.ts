@@ -4,7 +4,7 @@ import type { FileClassifier } from '../mail/file-class.ts'
 import type { HandleTable } from './handle-table.ts'
 import type { LiveTree } from './live-tree.ts'
 import type { LockTable } from './lock-table.ts'
-import type { Leases, Loader, Space } from './ports.ts'
+import type { Leases, Loader, Space, Unsealed } from './ports.ts'
 import type { Recorder } from './recorder.ts'
 
 export interface VfsParts {
@@ -14,6 +14,8 @@ export interface VfsParts {
   readonly locks: LockTable
   readonly loader: Loader
   readonly space: Space
+  /** Absent where nobody could take over what it keeps. */
+  readonly unsealed?: Unsealed
   readonly classifier: FileClassifier
   readonly leases: Leases
   /** Directories this deep in the tree are roots of volumes: 1 for one volume a user. */

@@ -145,6 +145,32 @@ export interface Invalidator {
   invalEntry(parent: Ino, name: string): void
   /** All names of the mount. */
   invalNames(): void
+  /** Finds out whether the kernel knows the inode; an answer comes only where it does not. */
+  probe(ino: Ino): void
+}
+
+/** Bytes that were written and that history lacks. */
+export interface UnsealedWrite {
+  readonly ino: Ino
+  readonly offset: number
+  /** ns since 1970 */
+  readonly time: bigint
+  /** Of the volume's lease, 0 where nobody else serves the store. */
+  readonly epoch: Epoch | 0
+  readonly bytes: Uint8Array
+}
+
+/**
+ * What was written into bodies and is not history yet, kept for whoever goes on with the mount if
+ * this process dies.
+ */
+export interface Unsealed {
+  /** So much is kept that it should become history first. */
+  readonly isFull: boolean
+  /** @throws FsError ENOSPC, EIO */
+  wrote(write: UnsealedWrite): void
+  /** All that was written into the file so far is history, or cut off, or of no use any more. */
+  settled(ino: Ino): void
 }
 
 /** Room on the disk, as far as promises have been made on it. */

@@ -64,6 +64,7 @@ export class Sealer {
   /** Forgets what was written, because nothing can read it any more. */
   discard(node: Node): void {
     this.#dirty.delete(node)
+    this.#parts.unsealed?.settled(node.attr.ino)
     this.#releaseClaims(node)
   }
 
@@ -74,6 +75,7 @@ export class Sealer {
    */
   makeRoom(node: Node): void {
     if ((node.body?.fragments ?? 0) >= FRAGMENTS_MAX) this.seal(node)
+    if (this.#parts.unsealed?.isFull === true) for (const dirty of this.#dirty) this.trySeal(dirty)
     if (this.#stagingBytes < STAGING_BYTES_MAX) return
     const [key] = this.#staging.keys()
     if (key !== undefined) throw new Wait(key)

@@ -22,7 +22,8 @@ import { LockTable } from './lock-table.ts'
 import { NamespaceOperations } from './namespace-operations.ts'
 import type { Node } from './node.ts'
 import type { Caller, VfsParts } from './parts.ts'
-import type { CachedBlobs, Invalidator, Journal, Leases, Loaded, Loader, Space } from './ports.ts'
+import type { CachedBlobs, Invalidator, Journal, Leases, Loaded } from './ports.ts'
+import type { Loader, Space, Unsealed } from './ports.ts'
 import { RangeOperations } from './range-operations.ts'
 import { Recorder } from './recorder.ts'
 import { Sealer } from './sealer.ts'
@@ -43,6 +44,9 @@ export interface VfsOptions {
   /** See VfsParts; true where not given. */
   readonly tracksOpens?: boolean
   readonly cacheLimits?: CacheLimits
+  readonly unsealed?: Unsealed
+  /** The kernel goes on with a mount that an earlier session served; false where not given. */
+  readonly isTakeover?: boolean
 }
 
 /** Everybody may look at the root; its owner makes users' directories there. */
@@ -57,12 +61,14 @@ export class Vfs {
   readonly locks: LockOperations
   readonly #parts: VfsParts
   readonly #sealer: Sealer
+  readonly #isTakeover: boolean
   #shown: ShownEntries | undefined
 
   constructor(options: VfsOptions) {
     const { journal, loader, clock, space, classifier, volumeDepth, tracksOpens = true } = options
     const cacheLimits = options.cacheLimits ?? DEFAULT_CACHE_LIMITS
-    const tree = new LiveTree(loader, options.cachedBlobs, cacheLimits)
+    const { unsealed, isTakeover = false } = options
+    const tree = new LiveTree(loader, options.cachedBlobs, cacheLimits, isTakeover)
     const leases = options.leases ?? SOLE_REPLICA
     const recorder = new Recorder(journal, tree, clock, leases)
     const handles = new HandleTable(journal.session)
@@ -77,8 +83,10 @@ export class Vfs {
       classifier,
       leases,
       volumeDepth,
-      tracksOpens
+      tracksOpens,
+      ...(unsealed && { unsealed })
     }
+    this.#isTakeover = isTakeover
     this.#sealer = new Sealer(this.#parts)
     this.names = new NamespaceOperations(this.#parts, this.#sealer)
     this.data = new DataOperations(this.#parts, this.names, this.#sealer)
@@ -89,7 +97,8 @@ export class Vfs {
   }
 
   /**
-   * Makes the root directory of an empty store, and ends what an earlier session left open.
+   * Makes the root directory of an empty store, and ends what an earlier session left open; after
+   * a takeover it only brings that into memory, as it may be open still.
    *
    * @param owner of the new root directory
    * @param orphans inodes without a name
@@ -106,6 +115,7 @@ export class Vfs {
     tree.node(ROOT_INO)
     if (leases.isShared) return
     const left = orphans.filter(ino => !tree.node(ino).gone)
+    if (this.#isTakeover) return
     for (const ino of left) tree.volume(volumeOf(ino))
     for (const ino of left) {
       recorder.record([{ volume: volumeOf(ino), change: { kind: 'drop', ino } }])
@@ -142,6 +152,17 @@ export class Vfs {
     node.nlookup = Math.max(node.nlookup - count, ino === ROOT_INO ? 1 : 0)
     this.#parts.tree.letGo(node)
     return this.#parts.tree.isAbandoned(node)
+  }
+
+  /** Whether the kernel may know the inode although nothing that is counted here says so. */
+  isUncounted(ino: Ino): boolean {
+    const node = this.known(ino)
+    return node !== undefined && this.#parts.tree.isUncounted(node)
+  }
+
+  /** Whether a lock may have been lost that whoever uses the handle believes to hold. */
+  isFenced(fh: number): boolean {
+    return this.#parts.handles.isFenced(fh, this.#parts.leases.isShared)
   }
 
   /** An answer to what was asked for has come; ops that wait for its key can run again. */

@@ -190,7 +190,7 @@ t.test('a mount that a killed daemon left is named, and taken away by --force', 
   const place = await placeFor(t)
   await storeAt(place)
   const { dataDir, mountpoint } = place
-  await runRoost('mount', mountpoint, '--data', dataDir, '--daemon')
+  await runRoost('mount', mountpoint, '--data', dataDir, '--daemon', '--no-supervise')
   await shellOk('echo kept >"$1/file" && sync -f "$1/file"', mountpoint)
   const status = await runRoost('status', '--data', dataDir, '--json')
   const { pid } = JSON.parse(status.stdout) as { pid: number }

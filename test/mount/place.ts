@@ -81,6 +81,13 @@ async function clear({ directory, dataDir }: Place): Promise<void> {
 async function killDaemon(dataDir: string): Promise<void> {
   const pid = Number(await readFile(join(dataDir, 'lock'), 'utf8').catch(() => ''))
   if (!(pid > 0)) return
+  const status = await readFile(`/proc/${String(pid)}/status`, 'utf8').catch(() => '')
+  const parent = Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1] ?? 0)
+  // A supervisor would start it again.
+  for (const process of [parent, pid]) await killIfServing(process, dataDir)
+}
+
+async function killIfServing(pid: number, dataDir: string): Promise<void> {
   const line = await readFile(`/proc/${String(pid)}/cmdline`, 'utf8').catch(() => '')
   if (line.split('\0').includes(dataDir)) process.kill(pid, 'SIGKILL')
 }

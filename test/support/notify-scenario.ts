@@ -32,7 +32,12 @@ const run = promisify(execFile)
 export async function notifyScenario(place: string): Promise<unknown> {
   const fuse = await openMount({ mountpoint: place, fsname: 'tiny' })
   const thread = new Worker(NOTIFY_THREAD, {
-    workerData: { queue: 'inodes', count: new NotifyCount().shared, wake: WakeEvent.open().parts, fuseFd: fuse.fd } satisfies NotifyThreadInput
+    workerData: {
+      queue: 'inodes',
+      count: new NotifyCount().shared,
+      wake: WakeEvent.open().parts,
+      fuseFd: fuse.fd
+    } satisfies NotifyThreadInput
   })
   const scenario = new NotifyScenario(place, fuse, thread)
   const ended = scenario.server.run()

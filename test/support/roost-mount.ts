@@ -35,6 +35,8 @@ export interface RoostMountOptions {
   readonly owner?: number
   readonly initArgs?: readonly string[]
   readonly mountArgs?: readonly string[]
+  /** Under a supervisor, whose pid and end are then those of the mount. False if not given. */
+  readonly isSupervised?: boolean
 }
 
 export interface RoostMount {
@@ -46,6 +48,8 @@ export interface RoostMount {
   status(): Promise<Status>
   /** Unmounts in an orderly way, by SIGTERM if not told else. @returns the daemon's exit code */
   stop(signal?: NodeJS.Signals): Promise<number | null>
+  /** Resolves when it has ended by itself, with its exit code. */
+  ended(): Promise<number | null>
   /** kill -9 of the daemon; the dead mount is taken away. */
   kill(): Promise<void>
   /** Serves the same data directory again. */
@@ -89,7 +93,9 @@ export async function mountRoost(
   if (!existsSync(ROOST)) throw new Error(`${ROOST} is missing: "npm run build" makes it`)
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'roost-')))
   const [dataDir, mountpoint] = [join(directory, 'data'), join(directory, 'mnt')]
-  const mount = new ServedMount(dataDir, mountpoint, options.mountArgs ?? [])
+  const supervision = options.isSupervised === true ? [] : ['--no-supervise']
+  const mountArgs = [...supervision, ...(options.mountArgs ?? [])]
+  const mount = new ServedMount(dataDir, mountpoint, mountArgs)
   t?.teardown(async () => {
     await mount.clear()
     if (options.directory === undefined) await rm(directory, { recursive: true, force: true })
@@ -157,6 +163,10 @@ class ServedMount implements RoostMount {
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     this.#daemon?.kill(signal)
+    return this.#exit
+  }
+
+  ended(): Promise<number | null> {
     return this.#exit
   }
 

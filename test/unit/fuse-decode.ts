@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
-import { FATTR, OPCODE, RENAME_FLAG } from '../../lib/fuse/abi.ts'
+import { FATTR, OPCODE, RENAME_FLAG, UNIQUE_RESENT } from '../../lib/fuse/abi.ts'
 import { decodeRequest, uniqueOf } from '../../lib/fuse/decode.ts'
 import type { FuseRequest } from '../../lib/fuse/request.ts'
+import { isResent } from '../../lib/fuse/unique.ts'
 import { ByteWriter } from '../../lib/util/bytes.ts'
 
 const HEADER = {
@@ -321,6 +322,22 @@ t.test('a request whose sizes contradict each other is refused', t => {
   refused(requestOf(OPCODE.BATCH_FORGET, [0xffffffff, 0, q(1), q(1)]))
   refused(requestOf(OPCODE.WRITE, [q(8), q(0), 4, 0, 0n, 0, 0, Buffer.from('abc')]))
   refused(requestOf(OPCODE.SETXATTR, [3, 0, 'user.x', Buffer.from('ab')]))
+  t.end()
+})
+
+t.test('a request that is sent again is told by the top bit of its number', t => {
+  const bytes = requestOf(OPCODE.INTERRUPT, [2n ** 63n + 5n])
+  bytes.writeBigUInt64LE(2n ** 63n + 4n, 8)
+  const request = decodeRequest(bytes, bytes.length)
+  t.match(request, { unique: UNIQUE_RESENT + 4, interrupted: UNIQUE_RESENT + 5 })
+  t.ok(isResent(request.unique))
+  t.notOk(isResent(HEADER.unique))
+  t.equal(uniqueOf(bytes, bytes.length), request.unique)
+  for (const unique of [2n ** 52n, 2n ** 63n + 2n ** 52n, 2n ** 64n - 1n]) {
+    bytes.writeBigUInt64LE(unique, 8)
+    t.throws(() => decodeRequest(bytes, bytes.length), { code: 'PROTOCOL' })
+    t.equal(uniqueOf(bytes, bytes.length), undefined)
+  }
   t.end()
 })
 

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { ERRNO } from '../../lib/errors.ts'
-import { EXPIRE_ONLY, FOPEN, LOCK_TYPE, NOTIFY } from '../../lib/fuse/abi.ts'
+import { EXPIRE_ONLY, FOPEN, LOCK_TYPE, NOTIFY, UNIQUE_RESENT } from '../../lib/fuse/abi.ts'
 import * as encode from '../../lib/fuse/encode.ts'
 import type { Fh, Ino } from '../../lib/ids.ts'
 import { ByteWriter } from '../../lib/util/bytes.ts'
@@ -231,5 +231,19 @@ t.test('entries with attributes, and bare ones, have the same form', t => {
   t.same(out.subarray(24, 24 + expected.length), expected)
   writer.begin(UNIQUE, 400)
   t.equal(writer.finish(), 16)
+  t.end()
+})
+
+t.test('the reply to a request that was sent again has the top bit of its number', t => {
+  const out = Buffer.alloc(64)
+  encode.encodeEmpty(out, UNIQUE_RESENT + UNIQUE)
+  t.equal(out.readBigUInt64LE(8), 2n ** 63n + BigInt(UNIQUE))
+  encode.encodeEmpty(out, UNIQUE)
+  t.equal(out.readBigUInt64LE(8), BigInt(UNIQUE))
+  t.end()
+})
+
+t.test('the wish to have requests sent again is a notification without arguments', t => {
+  check(t, encode.encodeNotifyResend, NOTIFY.RESEND, 0, [])
   t.end()
 })

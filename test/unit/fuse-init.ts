@@ -96,7 +96,7 @@ t.test('flags that change messages beyond what is decoded are never taken', t =>
   const wanted = { ...WANTED, flags: 0xffffffff, flags2: 0xffffffff }
   const { flagsTaken, flags2Taken } = negotiateInit(OFFER, wanted)
   t.equal(flagsTaken & INIT_FLAG.SETXATTR_EXT, 0)
-  t.equal(flags2Taken & (INIT_FLAG2.HAS_RESEND | INIT_FLAG2.OVER_IO_URING), 0)
+  t.equal(flags2Taken & (INIT_FLAG2.REQUEST_TIMEOUT | INIT_FLAG2.OVER_IO_URING), 0)
   t.equal(negotiateInit(OFFER, wanted).reply.maxStackDepth, 1)
   t.ok(flagsTaken > 0)
   t.ok(flags2Taken > 0)

@@ -109,6 +109,27 @@ t.test('no descriptor comes from a socket that is silent, closed, or sends plain
   t.end()
 })
 
+t.test('a descriptor that is sent names the same file at the other end', t => {
+  const [a, b] = libc.socketpair()
+  const file = openSync('/dev/zero', 'r')
+  libc.sendFd(b, file)
+  closeSync(file)
+  const received = libc.receiveFd(a)
+  const bytes = Buffer.alloc(4, 1)
+  t.equal(libc.read(received ?? -1, bytes, 4), 4)
+  t.same(bytes, Buffer.alloc(4))
+  libc.close(received ?? -1)
+  libc.close(a)
+  t.throws(
+    () => {
+      libc.sendFd(b, 0)
+    },
+    { code: 'EPIPE', syscall: 'sendmsg' }
+  )
+  libc.close(b)
+  t.end()
+})
+
 t.test('an unmount of what is not mounted fails with the name of the errno', async t => {
   t.throws(
     () => {
