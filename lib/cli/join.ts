@@ -15,6 +15,7 @@ import { NodeDisk } from '../io/node-disk.ts'
 import { addressOf } from '../io/tcp.ts'
 import { newReplicaKeys, writeClusterIdentity, type MemberRole } from '../peer/cluster-identity.ts'
 import { joinCluster } from '../peer/join-cluster.ts'
+import { memberIdentity } from '../peer/member-identity.ts'
 import { addDataOptions, dataDirectoryOf, type DataFlags } from './config-options.ts'
 
 interface JoinFlags extends DataFlags {
@@ -52,13 +53,11 @@ async function becomeMember(
   checkFresh(directory)
   const lock = lockDataDirectory(directory)
   try {
-    const keys = newReplicaKeys()
-    const { storeId } = identity
-    const welcome = await joinCluster(token, { keys, storeId, role, listen })
-    const { clusterId, replica, members, copies, volumeDepth } = welcome
+    const joiner = { keys: newReplicaKeys(), storeId: identity.storeId, role, listen }
+    const welcome = await joinCluster(token, joiner)
+    const { replica, volumeDepth } = welcome
     writeIdentity(directory, { ...identity, volumeDepth })
-    const member = { ...keys, clusterId, replica, name: undefined, listen, role, copies }
-    await writeClusterIdentity(new NodeDisk(directory), { ...member, founders: members })
+    await writeClusterIdentity(new NodeDisk(directory), memberIdentity(joiner, welcome))
     return replica
   } finally {
     lock.release()

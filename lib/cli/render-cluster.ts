@@ -6,7 +6,7 @@ export function renderMembers(members: readonly MemberReport[]): string {
   const rows = members.map(member => [
     `${member.replica}${member.isSelf ? ' (here)' : ''}`,
     member.role,
-    `${member.isAlive ? 'there' : 'away'}${member.leads ? ', leads' : member.votes ? ', votes' : ''}`,
+    `${member.isAlive ? 'there' : 'away'}${partOf(member)}`,
     member.isSelf ? '' : (member.address ?? 'no address'),
     linkOf(member),
     member.lag === 0 ? '' : `lacks ${member.lag} entries`
@@ -45,6 +45,11 @@ export function renderVolume(report: VolumeReport): string {
     }
   }
   return `${lines.join('\n')}\n`
+}
+
+function partOf({ leads, votes }: MemberReport): string {
+  if (leads) return ', leads'
+  return votes ? ', votes' : ''
 }
 
 function linkOf({ isSelf, isConnected, link, roundTripMs, refusal }: MemberReport): string {

@@ -1,15 +1,15 @@
 /**
- * The serving thread's part in a cluster: leases for ops, other replicas' entries for the tables and
- * the kernel, and what the main thread is to carry to and from other replicas.
+ * The serving thread's part in a cluster: leases for ops, other replicas' entries for the tables
+ * and the kernel, and what the main thread is to carry to and from other replicas.
  *
- * Who waits for whom: an op without a lease is parked, and waits for another replica and the council,
- * with a bound. Nothing here waits for an op, except that a volume is given away only when the local
- * owners of its locks are done, with a bound as well.
+ * Who waits for whom: an op without a lease is parked, and waits for another replica and the
+ * council, with a bound. Nothing here waits for an op, except that a volume is given away only when
+ * the local owners of its locks are done, with a bound as well.
  */
 
 import type { LoggedEntry } from '../feed/entry.ts'
 import { ERRNO } from '../errors.ts'
-import { type BlobId, type Epoch, type Index, type ReplicaId, type VolumeId } from '../ids.ts'
+import { type BlobId, type Epoch, type ReplicaId, type VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import { bootMs } from '../io/boot-clock.ts'
 import { betterRule, type StoreView } from '../replication/copy-policy.ts'
@@ -17,9 +17,10 @@ import type { ItemLog } from '../replication/log-queue.ts'
 import { ReplicatedVolumes } from '../replication/replicated-volumes.ts'
 import type { ReplicationPorts } from '../replication/replication-ports.ts'
 import { present } from '../util/assert.ts'
-import type { Leases, Load } from '../vfs/ports.ts'
+import type { Leases } from '../vfs/ports.ts'
 import type { Vfs } from '../vfs/vfs.ts'
 import { Wait } from '../vfs/wait.ts'
+import { boundedMessages } from '../volume/bounded-message.ts'
 import { headOf } from '../volume/history.ts'
 import type { ReplicatedEntry } from '../volume/replicated-entry.ts'
 import {
@@ -27,6 +28,8 @@ import {
   encodeVolumeBatch,
   type AddressedMessage
 } from '../volume/volume-wire.ts'
+import { AcknowledgedWaits } from './acknowledged-waits.ts'
+import { Barriers, NOTIFIED_KEY } from './barriers.ts'
 import type {
   ClusterThreadInput,
   FromVolumes,
@@ -37,39 +40,17 @@ import type {
 import type { Notifier } from './notifier.ts'
 import type { Parking } from './parking.ts'
 import { SessionWord } from './session-word.ts'
-import { volumeOfLoad } from './volume-of-load.ts'
 
 const TICK_MS = 10
 /** How often it is looked whether other replicas should keep a volume. */
 const POLICY_MS = 200
-/** Messages in one batch, and entries' bytes, beyond which the rest goes into another. */
-const BATCH_MESSAGES_MAX = 512
-
-/** What ops wait for that others' changes have to be known for in the kernel. */
-const NOTIFIED_KEY = 'notified'
-/** So far back that any notification about names has been taken. */
-const NAMES_SPAN = 2 ** 30
-
-/** What everything known of a volume is as new as. */
-interface Barrier {
-  /** Grows whenever what others did is shown. */
-  version: number
-  through: Index
-  /** Notifications about that which the kernel has to have taken. */
-  inodes: number
-  names: number
-}
+/** Messages in one batch. */
+const BATCH_MESSAGES_MAX = 24
+/** Bytes of entries in one message, so that a batch is well below what a connection takes. */
+const MESSAGE_BYTES_MAX = 1024 * 1024
 
 interface Draining {
   readonly untilMs: number
-}
-
-interface AcknowledgedWait {
-  readonly volume: VolumeId
-  readonly index: Index
-  readonly untilMs: number
-  readonly done: () => void
-  readonly fail: (errno: number) => void
 }
 
 export interface ClusterSideOptions {
@@ -90,12 +71,12 @@ export class ClusterSide implements Leases {
   readonly volumes: ReplicatedVolumes
   readonly #options: ClusterSideOptions
   readonly #word: SessionWord
-  readonly #barriers = new Map<VolumeId, Barrier>()
+  readonly barriers: Barriers
   readonly #out = new Map<ReplicaId, AddressedMessage[]>()
   readonly #draining = new Map<VolumeId, Draining>()
   /** Volumes whose lease ops wait for. */
   readonly #wanted = new Set<VolumeId>()
-  #acknowledging: AcknowledgedWait[] = []
+  readonly #acknowledging = new AcknowledgedWaits()
   #stores: StoreView = { stores: [], alive: [], copies: 1 }
   #vfs: Vfs | undefined
   #tickedAt = 0
@@ -105,6 +86,7 @@ export class ClusterSide implements Leases {
   constructor(options: ClusterSideOptions) {
     this.#options = options
     this.#word = new SessionWord(options.input.word)
+    this.barriers = new Barriers(options.notifier)
     this.volumes = new ReplicatedVolumes(this.#ports(), options.log, options.clock)
   }
 
@@ -152,25 +134,6 @@ export class ClusterSide implements Leases {
     throw new Wait(moreKey(volume))
   }
 
-  /**
-   * What others have done in the volume is known to the kernel, so that a program which goes on
-   * sees it.
-   *
-   * An op may hold a directory, and the kernel takes no notification about its names meanwhile: then
-   * all names are said to be out of date.
-   *
-   * @throws Wait until the kernel has taken what it may take in any case
-   */
-  requireNotified(volume: VolumeId): void {
-    const barrier = this.#barriers.get(volume)
-    if (barrier === undefined) return
-    const { notifier } = this.#options
-    if (!notifier.hasTaken('inodes', barrier.inodes)) throw new Wait(NOTIFIED_KEY)
-    if (notifier.hasTaken('names', barrier.names)) return
-    barrier.names = notifier.sent('names') - NAMES_SPAN
-    notifier.invalNames()
-  }
-
   /** The kernel may have taken notifications. */
   notified(): void {
     this.#options.parking.resume(NOTIFIED_KEY)
@@ -196,22 +159,7 @@ export class ClusterSide implements Leases {
     if (state.commit.index >= index) return done()
     this.#options.sync()
     const untilMs = this.#now() + this.leaseWaitMs
-    this.#acknowledging.push({ volume, index, untilMs, done, fail })
-  }
-
-  // Loads
-
-  /** How new an answer has to be. */
-  barrierOf(load: Load): { volume: VolumeId; version: number; through: Index } | undefined {
-    const volume = volumeOfLoad(load)
-    if (volume === undefined) return undefined
-    const { version, through } = this.#barriers.get(volume) ?? { version: 0, through: 0 as Index }
-    return { volume, version, through }
-  }
-
-  /** Whether what was asked for with this barrier is not out of date. */
-  isCurrent({ volume, version }: { volume: VolumeId; version: number }): boolean {
-    return (this.#barriers.get(volume)?.version ?? 0) === version
+    this.#acknowledging.add({ volume, index, untilMs, done, fail })
   }
 
   // What comes from the main thread
@@ -303,7 +251,7 @@ export class ClusterSide implements Leases {
     return {
       volumes: this.volumes.size,
       held: this.volumes.held.length,
-      acknowledging: this.#acknowledging.length,
+      acknowledging: this.#acknowledging.size,
       draining: this.#draining.size
     }
   }
@@ -341,11 +289,7 @@ export class ClusterSide implements Leases {
   }
 
   #expire(now: number): void {
-    const late = this.#acknowledging.filter(({ untilMs }) => untilMs <= now)
-    if (late.length > 0) {
-      this.#acknowledging = this.#acknowledging.filter(({ untilMs }) => untilMs > now)
-      for (const { fail } of late) fail(ERRNO.EIO)
-    }
+    this.#acknowledging.expire(now)
     this.#options.parking.expire(now)
     for (const volume of this.#wanted) {
       if (this.#options.parking.isWaitedFor(leaseKey(volume))) continue
@@ -391,9 +335,11 @@ export class ClusterSide implements Leases {
     return {
       self: input.replica,
       send: (to, volume, message) => {
-        const messages = this.#out.get(to)
-        if (messages === undefined) this.#out.set(to, [{ volume, message }])
-        else messages.push({ volume, message })
+        const messages = this.#out.get(to) ?? []
+        this.#out.set(to, messages)
+        for (const part of boundedMessages(message, MESSAGE_BYTES_MAX)) {
+          messages.push({ volume, message: part })
+        }
       },
       propose: (volume, number, proposal) => tell({ kind: 'propose', volume, number, proposal }),
       readLease: volume => tell({ kind: 'readLease', volume }),
@@ -434,17 +380,17 @@ export class ClusterSide implements Leases {
       },
       began: (volume, begin) => vfs().began(volume, begin),
       shown: (volume, entries) => {
-        this.#raise(volume)
+        this.barriers.raise(volume, this.volumes.toldOf(volume))
         vfs().shown(volume, entries, invalidator)
         this.#noteNotified(volume)
       },
       replaced: volume => {
-        this.#raise(volume)
+        this.barriers.raise(volume, this.volumes.toldOf(volume))
         vfs().replaced(volume, invalidator)
         this.#noteNotified(volume)
       },
       undone: volume => {
-        this.#raise(volume)
+        this.barriers.raise(volume, this.volumes.toldOf(volume))
         vfs().replaced(volume, invalidator)
         this.#noteNotified(volume)
       },
@@ -468,48 +414,23 @@ export class ClusterSide implements Leases {
     this.#options.tell({ kind: 'bodies', volume, from, point, blobs })
   }
 
-  /** What others did is to be seen: whatever is on its way from the store may be older. */
-  #raise(volume: VolumeId): void {
-    const barrier = this.#barriers.get(volume) ?? {
-      version: 0,
-      through: 0 as Index,
-      inodes: 0,
-      names: 0
-    }
-    barrier.version++
-    barrier.through = this.volumes.toldOf(volume)
-    this.#barriers.set(volume, barrier)
-  }
-
   /** What was shown is on its way to the kernel. */
   #noteNotified(volume: VolumeId): void {
-    const { notifier } = this.#options
-    const barrier = present(this.#barriers.get(volume), 'barrier')
-    barrier.inodes = notifier.sent('inodes')
-    barrier.names = notifier.sent('names')
+    this.barriers.noteNotified(volume)
     this.#options.parking.resume(moreKey(volume))
   }
 
   #acknowledged(volume: VolumeId): void {
     const { parking } = this.#options
-    const ready = this.#acknowledging.filter(
-      wait => wait.volume === volume && this.volumes.isAcknowledged(volume, wait.index)
-    )
-    if (ready.length > 0) {
-      this.#acknowledging = this.#acknowledging.filter(wait => !ready.includes(wait))
-      for (const { done } of ready) done()
-    }
+    this.#acknowledging.acknowledged(volume, this.volumes.acknowledgedOf(volume))
     const head = this.volumes.headOf(volume)
     if (head !== undefined && this.volumes.isAcknowledged(volume, head.index)) {
       parking.resume(acknowledgedKey(volume))
     }
   }
 
-  /** Whether what was written will be history is for the next holder to find out. */
   #failAcknowledging(volume: VolumeId): void {
-    const lost = this.#acknowledging.filter(wait => wait.volume === volume)
-    this.#acknowledging = this.#acknowledging.filter(wait => wait.volume !== volume)
-    for (const { fail } of lost) fail(ERRNO.EIO)
+    this.#acknowledging.lost(volume)
     this.#options.parking.fail(acknowledgedKey(volume), ERRNO.EIO)
   }
 }

@@ -19,6 +19,7 @@ import type { Loaded } from '../vfs/ports.ts'
 import { SEGMENT_WAIT } from '../vfs/recorder.ts'
 import { Vfs } from '../vfs/vfs.ts'
 import { INIT_FLAG, INIT_FLAG2, OPCODE } from './abi.ts'
+import type { AskedFor } from './barriers.ts'
 import { ClusterSide } from './cluster-side.ts'
 import { decodeRequest, uniqueOf } from './decode.ts'
 import { DiskSpace } from './disk-space.ts'
@@ -71,9 +72,6 @@ const MODE_FLAGS = {
 const OPCODE_NAMES = new Map<number, string>(
   Object.entries(OPCODE).map(([name, code]) => [code, name])
 )
-
-/** What a question to the store was about, and as of when. */
-type AskedFor = ReturnType<ClusterSide['barrierOf']>
 
 /** While volumes are on the move, the loop goes round so often. */
 const CLUSTER_STEP_MS = 5
@@ -360,7 +358,7 @@ export class FuseServer {
   /** Whether an answer shows what others have changed since; then it is asked for once more. */
   #isOutdated(answer: Loaded): boolean {
     const asked = this.#asked.get(answer.key)
-    if (asked === undefined || this.#cluster?.isCurrent(asked) !== false) return false
+    if (asked === undefined || this.#cluster?.barriers.isCurrent(asked) !== false) return false
     if (answer.kind === 'listing' && !answer.last) return true
     this.#asked.delete(answer.key)
     if (answer.kind === 'listing') this.#vfs.abortListing(answer.ino)
@@ -423,7 +421,7 @@ export class FuseServer {
       loader: {
         load: load => {
           if (this.#asked.has(load.key)) return
-          const barrier = this.#cluster?.barrierOf(load)
+          const barrier = this.#cluster?.barriers.of(load)
           this.#asked.set(load.key, barrier)
           this.#waits.set(load.kind, (this.#waits.get(load.kind) ?? 0) + 1)
           this.#tell({ type: 'load', load, ...(barrier && { barrier }) })

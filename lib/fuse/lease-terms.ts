@@ -57,7 +57,7 @@ export function requireLease(cluster: ClusterSide, vfs: Vfs, request: FuseReques
   if (isLock) vfs.data.checkHandle(request.fh)
   if (isLock) cluster.requireForLock(volume, request.lockPid)
   else cluster.require(volume)
-  if (isLock || MAKING.has(request.op)) cluster.requireNotified(volume)
+  if (isLock || MAKING.has(request.op)) cluster.barriers.requireNotified(volume)
   if (isLock) vfs.data.useHandle(request.fh)
 }
 

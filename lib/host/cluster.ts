@@ -13,7 +13,7 @@ import type {
   ToVolumes,
   VolumeFigures
 } from '../fuse/cluster-messages.ts'
-import { SessionWord } from '../fuse/session-word.ts'
+import type { SessionWord } from '../fuse/session-word.ts'
 import type { BlobId, Index, ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import { bootMs } from '../io/boot-clock.ts'
 import type { Disk } from '../io/disk.ts'
@@ -30,7 +30,7 @@ import { volumeKey } from '../store/keys.ts'
 import { decodeVolume } from '../store/records.ts'
 import { Resource } from '../util/resource.ts'
 import { proposedCommand } from '../volume/proposed-command.ts'
-import type { LeaseView, VolumeProposal } from '../volume/volume-io.ts'
+import type { VolumeProposal } from '../volume/volume-io.ts'
 import { encodeVolumeBatch } from '../volume/volume-wire.ts'
 import { replicatedEntry } from '../volume/replicated-entry.ts'
 import { CheckpointTransfer } from './checkpoint-transfer.ts'
@@ -83,7 +83,7 @@ export class Cluster extends Resource {
     super()
     this.#options = options
     this.#word = options.word
-    const { member, keeper, logger } = options
+    const { keeper } = options
     this.#bodies = new BodyExchange({
       blobs: keeper.blobs,
       send: (to, bytes) => this.#sendBody(to, tagged(BODY, bytes)),
@@ -121,7 +121,7 @@ export class Cluster extends Resource {
 
   /** The serving thread wants something. */
   hear(message: FromVolumes): void {
-    const { member, keeper } = this.#options
+    const { member } = this.#options
     switch (message.kind) {
       case 'batch':
         member.send(message.to, 'volume', bufferOf(message.bytes))
@@ -226,9 +226,10 @@ export class Cluster extends Resource {
   }
 
   #noteValid(untilMs: number): void {
-    const wasValid = this.isValid
+    const before = this.#word.validUntilMs
     this.#word.validUntilMs = untilMs
-    if (!wasValid && this.isValid) this.#tell({ kind: 'valid' })
+    const now = bootMs()
+    if (before <= now && now < untilMs) this.#tell({ kind: 'valid' })
   }
 
   /** @returns when there is room for more */

@@ -189,7 +189,8 @@ export class Serving extends Resource {
     this.#progress.end('stopped')
     await this.#sync?.terminate()
     await this.#applyLoop.stop()
-    await Promise.all([this.#fuse, ...this.#notify.values()].map(thread => thread?.terminate()))
+    await this.#fuse?.terminate()
+    for (const notify of this.#notify.values()) await notify.terminate()
     this.#wake?.close()
   }
 

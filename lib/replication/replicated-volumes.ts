@@ -5,8 +5,8 @@
  * It runs on the serving thread, so whether a volume is held here is known in the moment in which
  * an op asks. It does nothing by itself: whoever has something for it calls, and then `flush`.
  *
- * Invariants: writes reach the log in the order in which a volume wants them; nothing is told to the
- * tables in the middle of a step, as what they do may be the next step of the same volume.
+ * Invariants: writes reach the log in the order in which a volume wants them; nothing is told to
+ * the tables in the middle of a step, as what they do may be the next step of the same volume.
  */
 
 import { NO_HASH, type Entry, type LoggedEntry } from '../feed/entry.ts'
@@ -32,7 +32,7 @@ type Output = VolumeOutput<ReplicatedEntry>
 
 /** Entries sent in one message; a batch of them is bounded by their bytes elsewhere. */
 const ENTRIES_PER_MESSAGE = 64
-/** Inode numbers that a holder skips whose predecessor may have given out some that nobody knows. */
+/** Inode numbers that are skipped where a predecessor may have given out some nobody knows. */
 const COUNTER_SKIP = 2 ** 14
 /** Entries that are kept for whoever was away for a moment. */
 const ENTRIES_KEPT = 64
@@ -121,6 +121,11 @@ export class ReplicatedVolumes {
   isAcknowledged(volume: VolumeId, index: Index): boolean {
     const hosted = this.#hosted.get(volume)
     return hosted !== undefined && hosted.state.commit.index >= index
+  }
+
+  /** Through which entry enough replicas have the volume. */
+  acknowledgedOf(volume: VolumeId): Index {
+    return this.#hosted.get(volume)?.state.commit.index ?? (0 as Index)
   }
 
   headOf(volume: VolumeId): HistoryPoint | undefined {
@@ -229,7 +234,7 @@ export class ReplicatedVolumes {
     }
   }
 
-  /** Entries that are not acknowledged go to the end of the log once more, so that its start may go. */
+  /** Entries that are not acknowledged go to the end of the log, so that its start may go. */
   carry(volumes: readonly VolumeId[]): void {
     for (const volume of volumes) {
       const state = this.#hosted.get(volume)?.state

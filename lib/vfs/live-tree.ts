@@ -209,7 +209,7 @@ export class LiveTree implements Tree {
   /** Somebody else has changed the inode. */
   outdate(ino: Ino): void {
     this.#absent.delete(ino)
-    this.#nodes.outdate(ino, node => {
+    this.#nodes.outdate(ino, () => {
       this.dropContent(ino)
     })
   }

@@ -1,5 +1,6 @@
 /**
- * Several replicas of one cluster on this machine, each a process of its own, as an admin runs them.
+ * Several replicas of one cluster on this machine, each a process of its own, as an admin runs
+ * them.
  */
 
 import { spawn, execFile, type ChildProcess } from 'node:child_process'
