@@ -58,7 +58,7 @@ export class ClusterMember {
   async start(): Promise<void> {
     const verb = this.isWitness
       ? ['witness', '--data', this.dataDir]
-      : ['mount', this.mountpoint, '--data', this.dataDir, '--force']
+      : ['mount', this.mountpoint, '--data', this.dataDir, '--force', '--no-supervise']
     const [program, ...args] = [...PLAINLY, process.execPath, ROOST, ...verb]
     const daemon = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#daemon = daemon
