@@ -298,8 +298,9 @@ export class ClusterSide implements Leases {
     }
   }
 
+  /** Also where nothing is acknowledged yet: it may need another data set for that. */
   #followPolicy(): void {
-    for (const volume of this.volumes.held) {
+    for (const volume of this.volumes.begun) {
       const phase = this.volumes.stateOf(volume)?.phase
       if (phase?.kind !== 'holding' || phase.resize !== undefined) continue
       const better = betterRule(volume, phase.rule, this.#stores)

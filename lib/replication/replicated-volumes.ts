@@ -95,6 +95,11 @@ export class ReplicatedVolumes {
     return [...this.#hosted.values()].filter(({ isReady }) => isReady).map(({ volume }) => volume)
   }
 
+  /** Volumes whose epoch is this replica's, whether its ops may use them already or not. */
+  get begun(): readonly VolumeId[] {
+    return this.all.filter(volume => this.stateOf(volume)?.phase.kind === 'holding')
+  }
+
   /** Volumes of which anything is known here. */
   get all(): readonly VolumeId[] {
     return [...this.#hosted.keys()]
