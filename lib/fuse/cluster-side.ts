@@ -111,11 +111,7 @@ export class ClusterSide implements Leases {
   epochOf(volume: VolumeId): Epoch {
     const epoch = this.volumes.epochOf(volume)
     if (epoch !== undefined && this.#isValid()) return epoch
-    if (epoch === undefined) {
-      this.#wanted.add(volume)
-      this.volumes.want(volume)
-    }
-    throw new Wait(leaseKey(volume))
+    this.#awaitLease(volume)
   }
 
   appended(volume: VolumeId, entries: readonly LoggedEntry[]): void {
@@ -145,7 +141,7 @@ export class ClusterSide implements Leases {
    */
   requireForLock(volume: VolumeId, pid: number): void {
     const isLate = this.#draining.has(volume) && this.#vfs?.locks.isOwner(volume, pid) !== true
-    if (isLate) throw new Wait(leaseKey(volume))
+    if (isLate) this.#awaitLease(volume)
     this.require(volume)
   }
 
@@ -254,6 +250,13 @@ export class ClusterSide implements Leases {
       acknowledging: this.#acknowledging.size,
       draining: this.#draining.size
     }
+  }
+
+  /** Whoever waits wants it, also while it is on its way to somebody else. */
+  #awaitLease(volume: VolumeId): never {
+    this.#wanted.add(volume)
+    this.volumes.want(volume)
+    throw new Wait(leaseKey(volume))
   }
 
   #isValid(): boolean {

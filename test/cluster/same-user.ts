@@ -12,7 +12,7 @@ import type { ImapClient } from '../support/imap-client.ts'
 import { RoostCluster } from '../support/roost-cluster.ts'
 
 const USER = 'both'
-const DELIVERIES = Number(process.env['ROOST_SAME_USER_DELIVERIES'] ?? '20')
+const DELIVERIES = Number(process.env['ROOST_SAME_USER_DELIVERIES'] ?? '10')
 const FORMATS = (process.env['ROOST_SAME_USER_FORMATS'] ?? 'maildir,sdbox,mdbox').split(',')
 const SETTLE_MS = 60_000
 
