@@ -115,7 +115,7 @@ t.test('mount.force takes away what a killed daemon has left', async t => {
   await writeFile(config, `data: ${place.dataDir}\n${text}`)
   t.teardown(() => roost(['umount', '--force', place.mountpoint]))
   await roost(['init', '--config', config])
-  t.match(await roost(['mount', '--daemon', '--config', config]), { code: 0 })
+  t.match(await roost(['mount', '--daemon', '--no-supervise', '--config', config]), { code: 0 })
   const pid = (await readFile(join(place.dataDir, 'lock'), 'utf8')).trim()
   await shellOk('kill -9 "$1" && while kill -0 "$1" 2>/dev/null; do sleep 0.01; done', pid)
   t.match(await roost(['mount', '--daemon', '--config', config]), { code: 0, stderr: /^$/ })
