@@ -148,7 +148,7 @@ class NotifyScenario {
 
   #post(message: Buffer): void {
     this.#sent++
-    this.#thread.postMessage(message)
+    this.#thread.postMessage({ message })
   }
 
   /** @returns what the thread says came of it */
