@@ -164,3 +164,10 @@ export function withPrevious(entry: Entry, previous: Buffer): Entry {
   const { volume, epoch, index, time, change } = entry
   return { volume, epoch, index, previous, time, change }
 }
+
+/** Blobs that an entry names and that do not ride along with it. */
+export function blobsBeside({ change }: Entry): readonly BlobId[] {
+  if (change.kind !== 'seal') return []
+  const riding = new Set(change.riding)
+  return change.extents.flatMap(({ blob }, at) => (riding.has(at) ? [] : [blob]))
+}

@@ -14,10 +14,6 @@ export interface AcknowledgedWait {
 export class AcknowledgedWaits {
   #waits: AcknowledgedWait[] = []
 
-  get size(): number {
-    return this.#waits.length
-  }
-
   add(wait: AcknowledgedWait): void {
     this.#waits.push(wait)
   }

@@ -7,9 +7,9 @@
  * the local owners of its locks are done, with a bound as well.
  */
 
-import type { LoggedEntry } from '../feed/entry.ts'
+import { blobsBeside, type LoggedEntry } from '../feed/entry.ts'
 import { ERRNO } from '../errors.ts'
-import { type BlobId, type Epoch, type ReplicaId, type VolumeId } from '../ids.ts'
+import { type Epoch, type ReplicaId, type VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import { bootMs } from '../io/boot-clock.ts'
 import { betterRule, type StoreView } from '../replication/copy-policy.ts'
@@ -63,7 +63,6 @@ export interface ClusterSideOptions {
   readonly fail: (unique: number, errno: number) => void
   /** Asks for the log to be synced as it is now. */
   readonly sync: () => void
-  readonly warn: (message: string) => void
 }
 
 export class ClusterSide implements Leases {
@@ -243,15 +242,6 @@ export class ClusterSide implements Leases {
     }
   }
 
-  figures(): Record<string, number> {
-    return {
-      volumes: this.volumes.size,
-      held: this.volumes.held.length,
-      acknowledging: this.#acknowledging.size,
-      draining: this.#draining.size
-    }
-  }
-
   /** Whoever waits wants it, also while it is on its way to somebody else. */
   #awaitLease(volume: VolumeId): never {
     this.#wanted.add(volume)
@@ -412,7 +402,7 @@ export class ClusterSide implements Leases {
   }
 
   #fetchBodies(volume: VolumeId, from: ReplicaId, entries: readonly ReplicatedEntry[]): void {
-    const blobs = entries.flatMap(({ logged }) => blobsOutside(logged))
+    const blobs = entries.flatMap(({ logged }) => blobsBeside(logged.entry))
     const { epoch, index, hash } = present(entries.at(-1), 'entry with bodies')
     const point = { epoch, index, hash }
     this.#options.tell({ kind: 'bodies', volume, from, point, blobs })
@@ -450,11 +440,6 @@ function moreKey(volume: VolumeId): string {
 
 function acknowledgedKey(volume: VolumeId): string {
   return `acknowledged:${volume}`
-}
-
-function blobsOutside({ entry: { change } }: LoggedEntry): readonly BlobId[] {
-  if (change.kind !== 'seal') return []
-  return change.extents.filter((_, i) => !change.riding.includes(i)).map(({ blob }) => blob)
 }
 
 function startOf(

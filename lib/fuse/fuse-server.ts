@@ -456,9 +456,6 @@ export class FuseServer {
       },
       sync: () => {
         this.#progress.request(this.#journal.end)
-      },
-      warn: message => {
-        this.#log('warn', message)
       }
     })
   }

@@ -7,6 +7,7 @@ import { BodyExchange } from '../blob/body-exchange.ts'
 import type { CouncilAnswer } from '../council/command.ts'
 import type { HistoryPoint } from '../council/lease-record.ts'
 import { RoostError } from '../errors.ts'
+import { blobsBeside } from '../feed/entry.ts'
 import type {
   ClusterThreadInput,
   FromVolumes,
@@ -68,6 +69,8 @@ export class Cluster extends Resource {
   readonly #word: SessionWord
   readonly #bodies: BodyExchange
   readonly #checkpoints: CheckpointTransfer
+  /** Volumes that the serving thread has looked up. */
+  readonly #known = new Set<VolumeId>()
   /** Volumes of which a checkpoint is on its way. */
   readonly #fetching = new Set<VolumeId>()
   /** What was fetched for entries that the store does not have yet, and how to let go of it. */
@@ -179,15 +182,12 @@ export class Cluster extends Resource {
     const { member } = this.#options
     member.follow({
       lease: (volume, view) => this.#tell({ kind: 'lease', volume, view }),
-      leasesChanged: () => this.#tellAllLeases(),
+      leasesChanged: () => this.#tellLeases(),
       opened: session => this.#opened(session),
       ended: () => this.#tell({ kind: 'ended' }),
       answered: (number, answer) => this.#answered(number, answer),
       valid: untilMs => this.#noteValid(untilMs),
-      changed: () => {
-        this.#tellPeers()
-        this.#tellAllLeases()
-      },
+      changed: () => this.#tellPeers(),
       message: (from, channel, bytes) => {
         if (channel === 'volume') this.#tell({ kind: 'batch', from, bytes })
         else this.#hearBody(from, bytes)
@@ -216,10 +216,10 @@ export class Cluster extends Resource {
     this.#tellPeers()
   }
 
-  /** Volumes that the serving thread knows nothing of are left alone there. */
-  #tellAllLeases(): void {
+  /** There may be a hundred thousand; what matters is those that the serving thread knows. */
+  #tellLeases(): void {
     const { council } = this.#options.member
-    for (const volume of council.state.leases.keys()) {
+    for (const volume of this.#known) {
       const view = council.leaseView(volume)
       if (view !== undefined) this.#tell({ kind: 'lease', volume, view })
     }
@@ -277,6 +277,7 @@ export class Cluster extends Resource {
   }
 
   #load(volume: VolumeId): void {
+    this.#known.add(volume)
     const { keeper, member } = this.#options
     const { record, promised, pending } = keeper.volumeStateOf(volume)
     const stored = keeper.store.get(volumeKey(volume))
@@ -295,7 +296,7 @@ export class Cluster extends Resource {
         time,
         promised,
         pending: pending.length === 0 ? undefined : encodeVolumeBatch([{ volume, message }]),
-        hasBodies: pending.every(logged => this.#hasBodies(blobsOf(logged))),
+        hasBodies: pending.every(logged => this.#hasBodies(blobsBeside(logged.entry))),
         lease: member.council.leaseView(volume)
       }
     })
@@ -389,11 +390,6 @@ export class Cluster extends Resource {
     }
     if (free.length > 0) this.#tell({ kind: 'want', volumes: free })
   }
-}
-
-function blobsOf({ entry: { change } }: Parameters<typeof replicatedEntry>[0]): BlobId[] {
-  if (change.kind !== 'seal') return []
-  return change.extents.filter((_, i) => !change.riding.includes(i)).map(({ blob }) => blob)
 }
 
 function tagged(tag: number, bytes: Buffer): Buffer {

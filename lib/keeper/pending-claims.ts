@@ -5,7 +5,7 @@
  */
 
 import type { BlobStore } from '../blob/blob-store.ts'
-import type { LoggedEntry } from '../feed/entry.ts'
+import { blobsBeside, type LoggedEntry } from '../feed/entry.ts'
 import type { BlobId } from '../ids.ts'
 import type { KeeperTask, PendingEntries } from './pending-log.ts'
 
@@ -17,7 +17,7 @@ export class PendingClaims {
   constructor(blobs: BlobStore, pending: readonly PendingEntries[]) {
     this.#blobs = blobs
     for (const logged of pending.flatMap(({ entries }) => entries)) {
-      const staged = stagedIn(logged)
+      const staged = blobsBeside(logged.entry)
       if (staged.length === 0) continue
       for (const blob of staged) blobs.reclaim(blob)
       this.#claimed.set(logged.hash.toString('hex'), staged)
@@ -38,10 +38,4 @@ export class PendingClaims {
     for (const blob of this.#claimed.get(key) ?? []) this.#blobs.unstage(blob)
     this.#claimed.delete(key)
   }
-}
-
-/** Blobs that an entry names and does not bring. */
-function stagedIn({ entry: { change } }: LoggedEntry): BlobId[] {
-  if (change.kind !== 'seal') return []
-  return change.extents.flatMap(({ blob }, i) => (change.riding.includes(i) ? [] : [blob]))
 }

@@ -5,6 +5,8 @@
  * waits for (that something is acknowledged) waits a little for company.
  */
 
+import { entrySizeOf } from '../feed/entry-size.ts'
+import { FRAME_HEADER_SIZE } from '../feed/frame.ts'
 import type { LogItem } from '../feed/log-item.ts'
 import type { Position, VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
@@ -33,7 +35,8 @@ interface Placed {
 const FRAME_BYTES = 512 * 1024
 /** Longer than this, what nobody waits for does not wait for company. */
 const LAZY_MS = 20
-const ITEM_OVERHEAD = 128
+/** More than an item takes that is no entry. */
+const DECISION_BYTES = 128
 
 export class LogQueue {
   readonly #log: ItemLog
@@ -104,7 +107,7 @@ export class LogQueue {
       bytes += size
       count++
     }
-    if (!this.#log.hasRoomFor(bytes + ITEM_OVERHEAD)) return false
+    if (!this.#log.hasRoomFor(bytes + FRAME_HEADER_SIZE)) return false
     const some = this.#queued.splice(0, count)
     this.#log.appendItems(some.flatMap(({ items }) => items))
     const position = this.#log.end
@@ -115,14 +118,5 @@ export class LogQueue {
 
 /** No less than what an item takes in the log. */
 function sizeOf(item: LogItem): number {
-  if (item.kind !== 'entry') return ITEM_OVERHEAD
-  const { entry, bodies } = item.logged
-  const { change } = entry
-  let size = 1024
-  for (const body of bodies) size += body.length + 8
-  if (change.kind === 'write') size += change.bytes.length
-  if (change.kind === 'seal') size += change.extents.length * 64
-  if (change.kind === 'create') size += change.target.length
-  if (change.kind === 'setxattr') size += change.value.length
-  return size
+  return item.kind === 'entry' ? entrySizeOf(item.logged) : DECISION_BYTES
 }

@@ -82,14 +82,6 @@ export class ReplicatedVolumes {
     return this.#queue
   }
 
-  get session(): SessionId | 0 {
-    return this.#session
-  }
-
-  get size(): number {
-    return this.#hosted.size
-  }
-
   /** Volumes held here. */
   get held(): readonly VolumeId[] {
     return [...this.#hosted.values()].filter(({ isReady }) => isReady).map(({ volume }) => volume)
@@ -272,10 +264,7 @@ export class ReplicatedVolumes {
     return isUrgent
   }
 
-  #host(
-    volume: VolumeId,
-    { point, time, promised, pending, lease, hasBodies }: VolumeStart
-  ): Hosted {
+  #host(volume: VolumeId, { point, time, promised, pending, hasBodies }: VolumeStart): Hosted {
     const entries = pending.map(replicatedEntry)
     const lacking = hasBodies ? undefined : entries.find(entry => entry.hasBodies)
     const state = startVolume<ReplicatedEntry>(
@@ -298,7 +287,6 @@ export class ReplicatedVolumes {
       time: pending.at(-1)?.entry.time ?? time,
       isParked: false
     }
-    if (lease !== undefined) hosted.state.lease = undefined
     return hosted
   }
 

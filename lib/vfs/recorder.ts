@@ -7,6 +7,7 @@
 
 import { FsError, RoostError } from '../errors.ts'
 import { NO_HASH, withPrevious, type Change, type LoggedEntry } from '../feed/entry.ts'
+import { entrySizeOf } from '../feed/entry-size.ts'
 import type { Appendable } from '../feed/feed-writer.ts'
 import type { Epoch, Index, Position, VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
@@ -25,8 +26,6 @@ export interface NewChange {
   readonly bodies?: readonly Buffer[]
 }
 
-/** More than an entry takes besides its names and bytes, with the frame around it. */
-const ENTRY_OVERHEAD = 1024
 /** What an op waits for when the log has no prepared segment. */
 export const SEGMENT_WAIT = 'segment'
 
@@ -129,7 +128,7 @@ export class Recorder {
   }
 
   #append(items: readonly Appendable[]): readonly Buffer[] {
-    const bytes = items.reduce((sum, item) => sum + sizeOf(item), 0)
+    const bytes = items.reduce((sum, item) => sum + entrySizeOf(item), 0)
     if (!this.#journal.hasRoomFor(bytes)) throw new Wait(SEGMENT_WAIT)
     try {
       return this.#journal.append(items)
@@ -143,15 +142,4 @@ export class Recorder {
     const now = this.#clock.nowNs()
     return now > last ? now : last + 1n
   }
-}
-
-/** No less than what an entry takes in the log. */
-function sizeOf({ entry: { change }, bodies }: Appendable): number {
-  let size = ENTRY_OVERHEAD
-  for (const body of bodies) size += body.length + 4
-  if (change.kind === 'write') size += change.bytes.length
-  if (change.kind === 'seal') size += change.extents.length * 64
-  if (change.kind === 'create') size += change.target.length
-  if (change.kind === 'setxattr') size += change.value.length
-  return size
 }

@@ -1,6 +1,6 @@
 /** An entry of the log as the volume's state machine sees it. */
 
-import type { LoggedEntry } from '../feed/entry.ts'
+import { blobsBeside, type LoggedEntry } from '../feed/entry.ts'
 import type { Epoch, Index } from '../ids.ts'
 import type { HashText } from '../council/lease-record.ts'
 import type { LogEntry } from './history.ts'
@@ -19,12 +19,7 @@ export function replicatedEntry(logged: LoggedEntry): ReplicatedEntry {
     index,
     hash: hash.toString('hex'),
     previous,
-    hasBodies: namesBodies(logged),
+    hasBodies: blobsBeside(entry).length > 0,
     logged
   }
-}
-
-/** Whether it names blobs that do not ride with it. */
-function namesBodies({ entry: { change } }: LoggedEntry): boolean {
-  return change.kind === 'seal' && change.extents.length > change.riding.length
 }
