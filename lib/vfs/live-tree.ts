@@ -263,7 +263,7 @@ export class LiveTree implements Tree {
     const content = (node.content ??= new Content(node.attr.size))
     const block = content.missing(offset, length)
     if (block !== undefined) {
-      const { ino } = node.attr
+      const ino = node.storedIno
       const key = `content:${ino}:${block}`
       this.#loader.load({ kind: 'content', key, ino, block })
       throw new Wait(key)
@@ -302,7 +302,7 @@ export class LiveTree implements Tree {
 
   /** Has a window of a body brought that `body.missing` names. @returns the key of the answer */
   loadWindow(node: Node, window: number): string {
-    const { ino } = node.attr
+    const ino = node.storedIno
     const key = `extents:${ino}:${window}`
     this.#loader.load({ kind: 'extents', key, ino, window })
     return key

@@ -41,6 +41,8 @@ const [PAGE_BYTES_MIN, PAGE_BYTES_MAX, PAGES_MIN] = [1024, 64 * 1024, 64]
 
 /** What only this replica knows of an inode, whatever others do to it. */
 interface Outdated {
+  /** As they were. */
+  readonly attr: Inode
   handles: number
   readonly lockless: boolean
   readonly linkable: boolean
@@ -114,7 +116,8 @@ export class NodeTable {
     const outdated = this.#outdated.get(ino)
     if (outdated !== undefined) {
       this.#outdated.delete(ino)
-      Object.assign(node, outdated)
+      const { handles, lockless, linkable, directory } = outdated
+      Object.assign(node, { handles, lockless, linkable, directory })
     }
     this.#nodes.set(ino, node)
     this.use.bytes += NODE_BYTES
@@ -127,15 +130,34 @@ export class NodeTable {
    */
   outdate(ino: Ino, leave: (node: Node) => void): void {
     const node = this.#nodes.get(ino) ?? this.#unpack(ino)
-    if (node === undefined) return
+    if (node === undefined || node.removedElsewhere) return
     leave(node)
-    const { handles, lockless, linkable, directory } = node
+    const { attr, handles, lockless, linkable, directory } = node
     node.directory = undefined
     this.delete(node)
     if (node.nlookup > 0 && ino !== ROOT_INO) this.#counts.put(ino, node.nlookup)
     if (handles > 0 || directory !== undefined) {
-      this.#outdated.set(ino, { handles, lockless, linkable, directory })
+      this.#outdated.set(ino, { attr, handles, lockless, linkable, directory })
     }
+  }
+
+  /**
+   * Another replica has removed an inode: whoever has it open here keeps what is known of it, and
+   * can look at it and lock it as any file without a name.
+   *
+   * @returns whether anybody has
+   */
+  keepOpen(ino: Ino): boolean {
+    const outdated = this.#outdated.get(ino)
+    let node = this.#nodes.get(ino)
+    if (node === undefined && outdated !== undefined && outdated.handles > 0) {
+      node = new Node(outdated.attr)
+      this.add(node)
+    }
+    if (node === undefined || node.handles === 0) return false
+    node.gone = node.removedElsewhere = true
+    node.attr.nlink = 0
+    return true
   }
 
   /** The names of a directory that are in memory, also when its attributes are out of date. */

@@ -11,7 +11,8 @@ import type { Body } from './body.ts'
 import type { Content } from './content.ts'
 import type { Directory } from './directory.ts'
 import type { Inode } from '../tree/inode.ts'
-import type { Position } from '../ids.ts'
+import { FsError } from '../errors.ts'
+import type { Ino, Position } from '../ids.ts'
 
 export class Node {
   readonly attr: Inode
@@ -27,6 +28,8 @@ export class Node {
   handles = 0
   /** History does not have it any more; it lives on until the kernel lets go of it. */
   gone = false
+  /** Another replica has removed it while it was open here. */
+  removedElsewhere = false
   /** Where the log ends with its removal: until the store has that, it must not be asked. */
   gonePosition = 0 as Position
   directory: Directory | undefined
@@ -55,5 +58,15 @@ export class Node {
 
   constructor(attr: Inode) {
     this.attr = attr
+  }
+
+  /**
+   * By which the store can be asked for its bytes.
+   *
+   * @throws FsError ESTALE it has none any more, which must not look like a file of zeros
+   */
+  get storedIno(): Ino {
+    if (this.removedElsewhere) throw new FsError('ESTALE')
+    return this.attr.ino
   }
 }

@@ -63,6 +63,7 @@ export class ShownEntries {
       case 'rmdir':
         this.#nameGone(change.parent, change.name)
         this.#touch(change.parent)
+        if (change.kind === 'unlink' && change.drop) return this.#remove(change.ino)
         return this.#touch(change.ino)
       case 'rename':
         return this.#rename(entry, change)
@@ -78,6 +79,7 @@ export class ShownEntries {
       case 'punch':
         return this.#touch(change.ino, 0, -1)
       case 'drop':
+        return this.#remove(change.ino)
       case 'setxattr':
       case 'removexattr':
         return this.#touch(change.ino)
@@ -111,7 +113,8 @@ export class ShownEntries {
     }
     this.#touch(parent)
     if (newParent !== parent) this.#touch(newParent)
-    if (replaced !== 0) this.#touch(replaced)
+    if (replaced !== 0 && change.drop) this.#remove(replaced)
+    else if (replaced !== 0) this.#touch(replaced)
     // Whose name it is may not be known here; then its attributes are not either.
     if (moved !== undefined) this.#touch(moved.ino)
     else this.#touchAll(entry.volume)
@@ -157,6 +160,11 @@ export class ShownEntries {
 
   #invalName(parent: Ino, name: string): void {
     if (this.#tree.nodes.isKnown(parent)) this.#invalidator.invalEntry(parent, name)
+  }
+
+  #remove(ino: Ino): void {
+    if (!this.#tree.nodes.keepOpen(ino)) return this.#touch(ino)
+    this.#invalidator.invalInode(ino, NO_PAGES, 0)
   }
 
   /** The inode's attributes are others, and its bytes from `offset` on if that is given. */

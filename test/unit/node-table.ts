@@ -1,4 +1,5 @@
 import t from 'tap'
+import { FsError } from '../../lib/errors.ts'
 import type { Epoch, Ino, Position } from '../../lib/ids.ts'
 import { encodeInode } from '../../lib/store/records.ts'
 import { S_IFREG, type Inode } from '../../lib/tree/inode.ts'
@@ -72,4 +73,33 @@ t.test('what the store does not have stays a node', async t => {
   table.add(node)
   walk(table, 1000, 5000)
   t.equal(table.live(7 as Ino), node)
+})
+
+t.test('what others have changed keeps its handles and its count', async t => {
+  const table = new NodeTable(LIMIT)
+  const node = new Node(inode(7))
+  table.add(node)
+  Object.assign(node, { nlookup: 3, handles: 2 })
+  table.outdate(7 as Ino, () => undefined)
+  t.equal(table.get(7 as Ino), undefined, 'its attributes have to be asked for')
+  t.equal(table.handlesOf(7 as Ino), 2)
+  t.ok(table.isKnown(7 as Ino))
+  const again = new Node({ ...inode(7), size: 8 })
+  table.add(again)
+  t.match(again, { nlookup: 3, handles: 2, attr: { size: 8 } })
+})
+
+t.test('what others have removed stays for whoever has it open, without its bytes', async t => {
+  const table = new NodeTable(LIMIT)
+  const node = new Node(inode(7))
+  table.add(node)
+  t.notOk(table.keepOpen(7 as Ino), 'nobody has')
+  node.handles = 1
+  table.outdate(7 as Ino, () => undefined)
+  t.ok(table.keepOpen(7 as Ino))
+  const kept = table.get(7 as Ino)
+  t.match(kept, { handles: 1, gone: true, attr: { nlink: 0 } })
+  t.throws(() => kept?.storedIno, new FsError('ESTALE'), 'they must not read as zeros')
+  table.outdate(7 as Ino, () => undefined)
+  t.equal(table.get(7 as Ino), kept, 'nothing is newer than what is kept')
 })
