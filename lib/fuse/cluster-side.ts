@@ -23,6 +23,7 @@ import { Wait } from '../vfs/wait.ts'
 import { boundedMessages } from '../volume/bounded-message.ts'
 import { headOf } from '../volume/history.ts'
 import type { ReplicatedEntry } from '../volume/replicated-entry.ts'
+import type { LeaseView } from '../volume/volume-io.ts'
 import {
   decodeVolumeBatch,
   encodeVolumeBatch,
@@ -167,7 +168,7 @@ export class ClusterSide implements Leases {
       case 'start':
         return volumes.loaded(message.volume, startOf(message.volume, message.start))
       case 'lease':
-        return volumes.heardLease(message.volume, message.view)
+        return this.#hearLease(message.volume, message.view)
       case 'outcome': {
         const { volume, proposal, isDone } = message
         return volumes.input(volume, { kind: 'outcome', proposal, isDone })
@@ -262,6 +263,16 @@ export class ClusterSide implements Leases {
     for (const { volume, message } of decodeVolumeBatch(Buffer.from(buffer, byteOffset, length))) {
       this.volumes.hear(from, volume, message)
     }
+  }
+
+  /** A volume that was only wanted because nobody had it is left to whoever has it now. */
+  #hearLease(volume: VolumeId, view: LeaseView): void {
+    this.volumes.heardLease(volume, view)
+    const { holder } = view
+    const isElsewhere = holder !== undefined && holder !== this.#options.input.replica
+    if (!isElsewhere || this.#wanted.has(volume)) return
+    if (this.volumes.stateOf(volume)?.want === undefined) return
+    this.volumes.input(volume, { kind: 'want', isWanted: false })
   }
 
   #resumeLeases(): void {
