@@ -11,7 +11,7 @@ import {
   readIdentity
 } from '../io/data-directory.ts'
 import { NodeDisk } from '../io/node-disk.ts'
-import { addressOf } from '../io/tcp.ts'
+import { listenOption } from './listen-option.ts'
 import { foundCluster, writeClusterIdentity } from '../peer/cluster-identity.ts'
 import {
   addDataOptions,
@@ -41,7 +41,7 @@ export function addInit(program: Command): void {
       'directories this deep are one user each',
       flagFor('volume_depth')
     )
-    .option('--listen <host:port>', 'where other members reach this one')
+    .addOption(listenOption())
     .option('--copies <n>', 'replicas that have a mail before it is acknowledged', copiesOf)
     .action(async (flags: InitFlags, command: Command) => {
       const resolved = loadConfig(flags, {
@@ -68,7 +68,6 @@ async function found(
   listen: string,
   copies: number
 ): Promise<void> {
-  addressOf(listen)
   const isThere = existsSync(join(directory, IDENTITY_FILE))
   const { storeId } = isThere ? readIdentity(directory) : initDataDirectory(directory, volumeDepth)
   const lock = lockDataDirectory(directory)

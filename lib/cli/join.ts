@@ -12,11 +12,12 @@ import {
   writeIdentity
 } from '../io/data-directory.ts'
 import { NodeDisk } from '../io/node-disk.ts'
-import { addressOf } from '../io/tcp.ts'
 import { newReplicaKeys, writeClusterIdentity, type MemberRole } from '../peer/cluster-identity.ts'
+import { decodeToken } from '../peer/invite-token.ts'
 import { joinCluster } from '../peer/join-cluster.ts'
 import { memberIdentity } from '../peer/member-identity.ts'
 import { addDataOptions, dataDirectoryOf, type DataFlags } from './config-options.ts'
+import { listenOption } from './listen-option.ts'
 
 interface JoinFlags extends DataFlags {
   readonly listen: string
@@ -29,7 +30,7 @@ export function addJoin(program: Command): void {
     .description('become a member of a cluster, with a token of roost invite')
     .argument('<token>', 'what roost invite has printed')
   addDataOptions(verb)
-    .requiredOption('--listen <host:port>', 'where other members reach this one')
+    .addOption(listenOption().makeOptionMandatory())
     .addOption(
       new Option('--role <role>', 'keep mail, or only vote')
         .choices(['store', 'witness'])
@@ -47,7 +48,8 @@ async function becomeMember(
   directory: string,
   { listen, role }: JoinFlags
 ): Promise<number> {
-  addressOf(listen)
+  // What is no invite makes no directory.
+  decodeToken(token)
   if (!existsSync(join(directory, IDENTITY_FILE))) initDataDirectory(directory, 1)
   const identity = readIdentity(directory)
   checkFresh(directory)

@@ -12,12 +12,18 @@ export function complaintOf(error: RoostError): string {
 
 /** The message without its code, and what lay below where the message does not say that itself. */
 function sentenceOf({ message, code, cause }: RoostError): string {
-  const own = message.slice(code.length + 2)
+  const own = ownWords({ message, code })
   const below = innermost(cause)
   return below === undefined || own.includes(below) ? own : `${own}: ${below}`
 }
 
+/** Ours begin with their code, which is for programs. */
+function ownWords(error: { readonly message: string; readonly code?: unknown }): string {
+  const { message, code } = error
+  return typeof code === 'string' ? message.replace(`${code}: `, '') : message
+}
+
 function innermost(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined
-  return innermost(cause.cause) ?? cause.message
+  return innermost(cause.cause) ?? ownWords(cause)
 }
