@@ -6,6 +6,7 @@ import type { ContentionSizes } from './contention.ts'
 import type { FilesSizes } from './files.ts'
 import type { MailboxSizes } from './mailbox.ts'
 import type { MicroSizes } from './micro-operations.ts'
+import type { ReplicasSizes } from './replicas.ts'
 import type { UpkeepSizes } from './upkeep.ts'
 
 /** In the order of the tables' columns. */
@@ -19,7 +20,8 @@ export const PART_NAMES = [
   'files',
   'contention',
   'upkeep',
-  'memory'
+  'memory',
+  'replicas'
 ] as const
 export type PartName = (typeof PART_NAMES)[number]
 
@@ -52,6 +54,7 @@ export interface BenchSizes {
   readonly files: FilesSizes
   readonly contention: ContentionSizes
   readonly upkeep: UpkeepSizes
+  readonly replicas: ReplicasSizes
 }
 
 const FULL: BenchSizes = {
@@ -65,7 +68,8 @@ const FULL: BenchSizes = {
   mailbox: { messages: 10_000, flagged: 1000, settleMs: 3000 },
   files: { files: 10_000, largeMib: 256 },
   contention: { bodies: 8192, bodyBytes: 128 * 1024, warmUp: 1000, aloneMs: 5000 },
-  upkeep: { messages: 10_000, changes: 1_000_000, settleMs: 15_000 }
+  upkeep: { messages: 10_000, changes: 1_000_000, settleMs: 15_000 },
+  replicas: { entries: 500, moves: 100, messages: 800, warmUp: 1000 }
 }
 
 const QUICK: BenchSizes = {
@@ -79,7 +83,8 @@ const QUICK: BenchSizes = {
   mailbox: { messages: 20, flagged: 10, settleMs: 1 },
   files: { files: 50, largeMib: 2 },
   contention: { bodies: 100, bodyBytes: 128 * 1024, warmUp: 10, aloneMs: 500 },
-  upkeep: { messages: 10, changes: 1000, settleMs: 1 }
+  upkeep: { messages: 10, changes: 1000, settleMs: 1 },
+  replicas: { entries: 20, moves: 6, messages: 10, warmUp: 10 }
 }
 
 export const USAGE = `npm run bench -- [options]

@@ -119,7 +119,7 @@ function cpuTable({ deliveries }: BenchReport, targets: readonly TargetName[]): 
     labelOf(row),
     ...targets.flatMap(name => {
       const result = row.targets[name]
-      return [figureOf(result?.cpuMs, 2), figureOf(result?.daemonCpuMs, 2)]
+      return [figureOf(result?.cpuMs, 2), figureOf(result?.daemonsCpuMs[0], 2)]
     })
   ])
   return table([['', ...targets.flatMap(name => [name, 'of it'])], ...rows])

@@ -15,8 +15,8 @@ export interface BenchTarget {
   readonly name: TargetName
   /** Where the work is done; only processes that serve nothing go there. */
   readonly directory: string
-  /** The process that serves the filesystem, if one does. */
-  readonly pid: number | undefined
+  /** The processes that serve the filesystem, if any do. */
+  readonly pids: readonly number[]
   /** Undefined for a filesystem that does not count. */
   requests(): Promise<RequestCounts | undefined>
   /**
@@ -46,7 +46,7 @@ async function openDirectory(): Promise<BenchTarget> {
   return {
     name: 'ext4',
     directory,
-    pid: undefined,
+    pids: [],
     requests: () => Promise.resolve(undefined),
     chill: dropCaches,
     stop: () => rm(directory, { recursive: true })
@@ -65,7 +65,7 @@ async function openFuseNative(): Promise<BenchTarget> {
   return {
     name: 'fuse-native',
     directory,
-    pid: mount.pid,
+    pids: [mount.pid],
     requests: () => Promise.resolve(undefined),
     chill: dropCaches,
     stop
@@ -87,8 +87,8 @@ async function openRoost(): Promise<BenchTarget> {
   return {
     name: 'roost',
     directory: mount.mountpoint,
-    get pid() {
-      return mount.pid
+    get pids() {
+      return [mount.pid]
     },
     requests: async () => (await mount.status()).fuse?.requests,
     chill,

@@ -18,12 +18,12 @@ export interface DeliveryResult {
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
-  /** Dovecot, the load and the filesystem's process together, for each delivery. */
+  /** Dovecot, the load and the filesystem's processes together, for each delivery. */
   readonly cpuMs: number
   /** All that the machine did meanwhile, for each delivery: kernel threads and strangers too. */
   readonly busyMs: number
-  /** Of cpuMs, the filesystem's process alone. */
-  readonly daemonCpuMs: number
+  /** Of cpuMs, each of the filesystem's processes alone. */
+  readonly daemonsCpuMs: readonly number[]
   /** Requests for each delivery, by opcode, where the target counts them. */
   readonly requests: RequestCounts | undefined
 }
@@ -79,19 +79,19 @@ async function measured(
   dovecot: Dovecot,
   task: () => Promise<LmtpLoadResult>
 ): Promise<DeliveryResult> {
-  const daemonMs = (): number => (target.pid === undefined ? 0 : cpuMsOfProcess(target.pid))
+  const daemonsMs = (): number[] => target.pids.map(cpuMsOfProcess)
   const othersMs = (): number => ownCpuMs() + cpuMsOfGroup(dovecot.pid ?? 0)
   const requestsBefore = await target.requests()
-  const before = { busy: busyCpuMs(), daemon: daemonMs(), others: othersMs() }
+  const before = { busy: busyCpuMs(), daemons: daemonsMs(), others: othersMs() }
   const { delivered, perSecond, latenciesMs } = await task()
-  const daemonCpuMs = (daemonMs() - before.daemon) / delivered
+  const daemonsCpuMs = daemonsMs().map((ms, n) => (ms - (before.daemons[n] ?? 0)) / delivered)
   return {
     perSecond,
     p50Ms: latenciesMs.p50,
     p99Ms: latenciesMs.p99,
-    cpuMs: (othersMs() - before.others) / delivered + daemonCpuMs,
+    cpuMs: daemonsCpuMs.reduce((sum, ms) => sum + ms, (othersMs() - before.others) / delivered),
     busyMs: (busyCpuMs() - before.busy) / delivered,
-    daemonCpuMs,
+    daemonsCpuMs,
     requests: requestsPerUnit(requestsBefore, await target.requests(), delivered)
   }
 }

@@ -28,10 +28,11 @@ import { measureFiles } from './files.ts'
 import { measureMailbox } from './mailbox.ts'
 import { medianOf } from './median.ts'
 import { measureMemory } from './memory.ts'
+import { measureReplicas } from './replicas.ts'
 import { measureUpkeep } from './upkeep.ts'
 import { measureMicro, type MicroResult } from './micro.ts'
 
-const NEEDING_DOVECOT: readonly string[] = ['deliveries', 'mailbox', 'contention']
+const NEEDING_DOVECOT: readonly string[] = ['deliveries', 'mailbox', 'contention', 'replicas']
 
 type Results<Result> = Map<TargetName, Result[]>
 
@@ -125,6 +126,12 @@ async function figureRows(
       ...rowsOf('upkeep', new Map([['roost', [await measureUpkeep(options.sizes.upkeep)]]]))
     )
   }
+  const ext4 = targets.find(({ name }) => name === 'ext4')
+  if (options.parts.includes('replicas') && ext4 !== undefined) {
+    process.stderr.write('replicas: roost\n')
+    const figures = await measureReplicas(ext4, options.sizes.replicas)
+    rows.push(...rowsOf('replicas', new Map([['roost', [figures]]])))
+  }
   return rows
 }
 
@@ -202,7 +209,9 @@ function medianDelivery(runs: DeliveryResult[]): DeliveryResult {
     p99Ms: medianOf(runs, run => run.p99Ms),
     cpuMs: medianOf(runs, run => run.cpuMs),
     busyMs: medianOf(runs, run => run.busyMs),
-    daemonCpuMs: medianOf(runs, run => run.daemonCpuMs),
+    daemonsCpuMs: (runs[0]?.daemonsCpuMs ?? []).map((_, n) => {
+      return medianOf(runs, run => run.daemonsCpuMs[n] ?? 0)
+    }),
     requests: runs[0]?.requests
   }
 }
