@@ -14,6 +14,10 @@ export interface AcknowledgedWait {
 export class AcknowledgedWaits {
   #waits: AcknowledgedWait[] = []
 
+  get size(): number {
+    return this.#waits.length
+  }
+
   add(wait: AcknowledgedWait): void {
     this.#waits.push(wait)
   }

@@ -7,6 +7,7 @@
  * the local owners of its locks are done, with a bound as well.
  */
 
+import type { HistoryPoint } from '../council/lease-record.ts'
 import { blobsBeside, type LoggedEntry } from '../feed/entry.ts'
 import { ERRNO } from '../errors.ts'
 import { type Epoch, type ReplicaId, type VolumeId } from '../ids.ts'
@@ -20,15 +21,10 @@ import { present } from '../util/assert.ts'
 import type { Leases } from '../vfs/ports.ts'
 import type { Vfs } from '../vfs/vfs.ts'
 import { Wait } from '../vfs/wait.ts'
-import { boundedMessages } from '../volume/bounded-message.ts'
 import { headOf } from '../volume/history.ts'
 import type { ReplicatedEntry } from '../volume/replicated-entry.ts'
 import type { LeaseView } from '../volume/volume-io.ts'
-import {
-  decodeVolumeBatch,
-  encodeVolumeBatch,
-  type AddressedMessage
-} from '../volume/volume-wire.ts'
+import { decodeVolumeBatch } from '../volume/volume-wire.ts'
 import { AcknowledgedWaits } from './acknowledged-waits.ts'
 import { Barriers, NOTIFIED_KEY } from './barriers.ts'
 import type {
@@ -39,16 +35,15 @@ import type {
   VolumeStartMessage
 } from './cluster-messages.ts'
 import type { Notifier } from './notifier.ts'
+import { COMPANY_MS, Outbox } from './outbox.ts'
 import type { Parking } from './parking.ts'
 import { SessionWord } from './session-word.ts'
 
 const TICK_MS = 10
+/** How long the loop may sleep while something depends on time passing. */
+const BUSY_STEP_MS = 5
 /** How often it is looked whether other replicas should keep a volume. */
 const POLICY_MS = 200
-/** Messages in one batch. */
-const BATCH_MESSAGES_MAX = 24
-/** Bytes of entries in one message, so that a batch is well below what a connection takes. */
-const MESSAGE_BYTES_MAX = 1024 * 1024
 
 interface Draining {
   readonly untilMs: number
@@ -72,10 +67,13 @@ export class ClusterSide implements Leases {
   readonly #options: ClusterSideOptions
   readonly #word: SessionWord
   readonly barriers: Barriers
-  readonly #out = new Map<ReplicaId, AddressedMessage[]>()
+  readonly #outbox: Outbox
   readonly #draining = new Map<VolumeId, Draining>()
   /** Volumes whose lease ops wait for. */
   readonly #wanted = new Set<VolumeId>()
+  /** Through where volumes are acknowledged, which the main thread was not told yet. */
+  readonly #committed = new Map<VolumeId, HistoryPoint>()
+  #committedAt = 0
   readonly #acknowledging = new AcknowledgedWaits()
   #stores: StoreView = { stores: [], alive: [], copies: 1 }
   #vfs: Vfs | undefined
@@ -85,6 +83,9 @@ export class ClusterSide implements Leases {
 
   constructor(options: ClusterSideOptions) {
     this.#options = options
+    this.#outbox = new Outbox(options.clock, (to, bytes) => {
+      options.tell({ kind: 'batch', to, bytes })
+    })
     this.#word = new SessionWord(options.input.word)
     this.barriers = new Barriers(options.notifier)
     this.volumes = new ReplicatedVolumes(this.#ports(), options.log, options.clock)
@@ -100,6 +101,15 @@ export class ClusterSide implements Leases {
 
   get renameWaitMs(): number {
     return this.#options.input.renameWaitMs
+  }
+
+  /** How long the loop may sleep until it calls `tick` again. */
+  get stepMs(): number {
+    const isWaitedFor =
+      this.#options.parking.size + this.#wanted.size + this.#acknowledging.size > 0
+    const isMoving = this.#draining.size > 0 || this.#isGivingBack
+    if (!this.#outbox.isEmpty || this.#committed.size > 0) return COMPANY_MS
+    return isWaitedFor || isMoving || this.volumes.needsTime ? BUSY_STEP_MS : POLICY_MS
   }
 
   // Leases
@@ -121,7 +131,7 @@ export class ClusterSide implements Leases {
   requireAcknowledged(volume: VolumeId): void {
     const head = this.volumes.headOf(volume)
     if (head === undefined || this.volumes.isAcknowledged(volume, head.index)) return
-    this.#options.sync()
+    this.#hurry()
     throw new Wait(acknowledgedKey(volume))
   }
 
@@ -153,7 +163,7 @@ export class ClusterSide implements Leases {
     if (state === undefined || !isHolder) return done()
     const { index } = headOf(state.history)
     if (state.commit.index >= index) return done()
-    this.#options.sync()
+    this.#hurry()
     const untilMs = this.#now() + this.leaseWaitMs
     this.#acknowledging.add({ volume, index, untilMs, done, fail })
   }
@@ -207,22 +217,28 @@ export class ClusterSide implements Leases {
     this.volumes.durable(position)
   }
 
-  /** To be called when all that has come is dealt with. @returns whether a sync is wanted */
-  flush(): boolean {
-    this.#word.servedAtMs = bootMs()
+  /**
+   * To be called when all that has come is dealt with.
+   *
+   * @param isIdle nothing is there to be dealt with next
+   * @returns whether a sync is wanted
+   */
+  flush(isIdle: boolean): boolean {
     let isUrgent = this.volumes.flush()
     if (this.#draining.size > 0) {
       this.#drain(this.#now())
       if (this.volumes.flush()) isUrgent = true
     }
-    for (const [to, messages] of this.#out) {
-      while (messages.length > 0) {
-        const bytes = encodeVolumeBatch(messages.splice(0, BATCH_MESSAGES_MAX))
-        this.#options.tell({ kind: 'batch', to, bytes })
-      }
-    }
-    this.#out.clear()
+    if (this.#outbox.flush(isIdle) || this.#isCommitDue()) this.tellCommitted()
     return isUrgent
+  }
+
+  /** Before the main thread is asked for what has to be as new as these. */
+  tellCommitted(): void {
+    for (const [volume, point] of this.#committed) {
+      this.#options.tell({ kind: 'committed', volume, point })
+    }
+    this.#committed.clear()
   }
 
   /** Time has passed. */
@@ -230,6 +246,7 @@ export class ClusterSide implements Leases {
     const now = this.#now()
     if (now - this.#tickedAt < TICK_MS) return
     this.#tickedAt = now
+    this.#word.servedAtMs = bootMs()
     this.volumes.tick()
     this.#drain(now)
     this.#expire(now)
@@ -248,6 +265,16 @@ export class ClusterSide implements Leases {
     this.#wanted.add(volume)
     this.volumes.want(volume)
     throw new Wait(leaseKey(volume))
+  }
+
+  /** Somebody waits until enough replicas have what was written. */
+  #hurry(): void {
+    this.#options.sync()
+    this.#outbox.hurry()
+  }
+
+  #isCommitDue(): boolean {
+    return this.#committed.size > 0 && this.#now() - this.#committedAt >= COMPANY_MS
   }
 
   #isValid(): boolean {
@@ -340,18 +367,17 @@ export class ClusterSide implements Leases {
     return {
       self: input.replica,
       send: (to, volume, message) => {
-        const messages = this.#out.get(to) ?? []
-        this.#out.set(to, messages)
-        for (const part of boundedMessages(message, MESSAGE_BYTES_MAX)) {
-          messages.push({ volume, message: part })
-        }
+        this.#outbox.push(to, volume, message)
       },
       propose: (volume, number, proposal) => tell({ kind: 'propose', volume, number, proposal }),
       readLease: volume => tell({ kind: 'readLease', volume }),
       load: volume => tell({ kind: 'load', volume }),
       fetchBodies: (volume, from, entries) => this.#fetchBodies(volume, from, entries),
       fetchCheckpoint: (volume, from, point) => tell({ kind: 'checkpoint', volume, from, point }),
-      committed: (volume, point) => tell({ kind: 'committed', volume, point }),
+      committed: (volume, point) => {
+        if (this.#committed.size === 0) this.#committedAt = this.#now()
+        this.#committed.set(volume, point)
+      },
       ...this.#tables()
     }
   }

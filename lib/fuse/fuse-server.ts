@@ -25,6 +25,7 @@ import { decodeRequest, uniqueOf } from './decode.ts'
 import { DiskSpace } from './disk-space.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { encodeNotifyResend } from './encode.ts'
+import { GatheringPort } from './gathering-port.ts'
 import { IdleSpin } from './idle-spin.ts'
 import { negotiateInit } from './init.ts'
 import { Notifier } from './notifier.ts'
@@ -73,12 +74,10 @@ const OPCODE_NAMES = new Map<number, string>(
   Object.entries(OPCODE).map(([name, code]) => [code, name])
 )
 
-/** While volumes are on the move, the loop goes round so often. */
-const CLUSTER_STEP_MS = 5
-
 export class FuseServer {
   readonly #input: FuseThreadInput
   readonly #port: MessagePort
+  readonly #main: GatheringPort<FromFuseThread>
   readonly #clock: Clock
   readonly #wake: WakeEvent
   readonly #spin: IdleSpin
@@ -109,12 +108,13 @@ export class FuseServer {
   constructor(input: FuseThreadInput, port: MessagePort, disk: Disk, clock: Clock) {
     this.#input = input
     this.#port = port
+    this.#main = new GatheringPort(port)
     this.#clock = clock
     this.#wake = new WakeEvent(input.wake)
     this.#spin = new IdleSpin(clock)
     this.#progress = new FeedProgress(input.progress)
     this.#journal = new SegmentedJournal(disk, input.session, this.#progress, segment => {
-      this.#tell({ type: 'prepare', segment })
+      this.#main.tell({ type: 'prepare', segment })
     })
     this.#space = new DiskSpace(disk, () => this.#journal.end)
     this.#replies = new Replies((message, length) => {
@@ -122,7 +122,7 @@ export class FuseServer {
     }, MIB)
     this.#cachedBlobs = new CachedBlobs(disk)
     this.#notifier = new Notifier(input.fuseFd, input.notified, message => {
-      this.#tell({ type: 'notify', ...message })
+      this.#main.tell({ type: 'notify', ...message })
     })
     const { succession } = input
     this.#unsealed = succession && new UnsealedFile(disk, succession.isTakeover)
@@ -142,7 +142,8 @@ export class FuseServer {
     this.#journal.close()
     this.#cachedBlobs.close()
     this.#unsealed?.close()
-    this.#tell({ type: 'ended', reason: this.#endReason })
+    this.#main.tell({ type: 'ended', reason: this.#endReason })
+    this.#main.post()
   }
 
   /** The kernel waits for its first answer until there is a root. */
@@ -189,7 +190,7 @@ export class FuseServer {
 
   /** Goes on with what the kernel asked of a daemon that died. */
   #takeOver(): void {
-    this.#tell({ type: 'serving' })
+    this.#main.tell({ type: 'serving' })
     for (const ino of this.#input.orphans) this.#notifier.probe(ino)
     // Others may have changed what the kernel believes to know, and nobody told it.
     if (this.#cluster !== undefined) this.#notifier.invalNames()
@@ -215,28 +216,37 @@ export class FuseServer {
   }
 
   #awaitMessages(): void {
+    this.#main.post()
     if (this.#wake.beginSleep()) {
       this.#wake.endSleep(libc.poll2(this.#wake.fd, -1, LOOK_MS) > 0)
     }
     this.#hearNews()
-    this.#tickCluster()
+    this.#tickCluster(true)
   }
 
   /** Looks first and sleeps only when there is nothing to do: under load there always is. */
   #step(): void {
     this.#hearNews()
     // What came may have to go on before there is time to sleep.
-    this.#tickCluster()
-    if (!this.#receive() && !this.#spin.spin(this.#look)) this.#sleep()
+    this.#tickCluster(false)
+    if (!this.#receive()) {
+      this.#tickCluster(true)
+      this.#main.post()
+      if (!this.#spin.spin(this.#look)) this.#sleep()
+    }
     this.#tick()
-    this.#tickCluster()
+    this.#main.post()
   }
 
-  /** Lets volumes know that time has passed, and does what they have wanted since. */
-  #tickCluster(): void {
+  /**
+   * Lets volumes know that time has passed, and does what they have wanted since.
+   *
+   * @param isIdle there is nothing else to do
+   */
+  #tickCluster(isIdle: boolean): void {
     if (this.#cluster === undefined) return
     this.#cluster.tick()
-    if (this.#cluster.flush()) this.#progress.request(this.#journal.end)
+    if (this.#cluster.flush(isIdle)) this.#progress.request(this.#journal.end)
     this.#noteUnsynced()
   }
 
@@ -251,9 +261,9 @@ export class FuseServer {
 
   #timeoutMs(): number {
     if (this.#vfs.isSheddable) return 0
-    if (this.#cluster !== undefined) return CLUSTER_STEP_MS
-    if (this.#unsyncedSinceMs > 0) return Math.min(this.#input.syncAfterMs, LOOK_MS)
-    return this.#vfs.hasUnsealed ? LOOK_MS : IDLE_MS
+    const clusterMs = this.#cluster?.stepMs ?? IDLE_MS
+    if (this.#unsyncedSinceMs > 0) return Math.min(this.#input.syncAfterMs, LOOK_MS, clusterMs)
+    return Math.min(this.#vfs.hasUnsealed ? LOOK_MS : IDLE_MS, clusterMs)
   }
 
   /** Takes one request, as messages may come meanwhile. @returns whether there was one */
@@ -295,7 +305,7 @@ export class FuseServer {
       pageSize: libc.pageSize()
     })
     this.#replies.init(request.unique, outcome.reply)
-    if (outcome.isSettled) this.#tell({ type: 'serving' })
+    if (outcome.isSettled) this.#main.tell({ type: 'serving' })
   }
 
   /** A reply may find nobody, when its request was interrupted or the mount has ended. */
@@ -398,7 +408,7 @@ export class FuseServer {
       OPCODE_NAMES.get(code) ?? `OPCODE_${code}`,
       count
     ])
-    this.#tell({
+    this.#main.tell({
       type: 'figures',
       id,
       figures: {
@@ -424,7 +434,8 @@ export class FuseServer {
           const barrier = this.#cluster?.barriers.of(load)
           this.#asked.set(load.key, barrier)
           this.#waits.set(load.kind, (this.#waits.get(load.kind) ?? 0) + 1)
-          this.#tell({ type: 'load', load, ...(barrier && { barrier }) })
+          this.#cluster?.tellCommitted()
+          this.#main.tell({ type: 'load', load, ...(barrier && { barrier }) })
         }
       },
       cachedBlobs: this.#cachedBlobs,
@@ -449,7 +460,7 @@ export class FuseServer {
       parking: this.#parking,
       notifier: this.#notifier,
       tell: message => {
-        this.#tell({ type: 'volumes', message })
+        this.#main.tell({ type: 'volumes', message })
       },
       fail: (unique, errno) => {
         this.#replies.error(unique, errno)
@@ -480,10 +491,6 @@ export class FuseServer {
   }
 
   #log(level: 'warn' | 'error', message: string): void {
-    this.#tell({ type: 'log', level, message })
-  }
-
-  #tell(message: FromFuseThread): void {
-    this.#port.postMessage(message)
+    this.#main.tell({ type: 'log', level, message })
   }
 }

@@ -14,5 +14,5 @@ try {
   new FuseServer(input, port, new NodeDisk(input.directory), new SystemClock()).run()
 } catch (error) {
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  port.postMessage({ type: 'broken', message } satisfies FromFuseThread)
+  port.postMessage([{ type: 'broken', message }] satisfies FromFuseThread[])
 }

@@ -167,8 +167,8 @@ export class Serving extends Resource {
       ...(cluster && { cluster: cluster.threadInput })
     }
     this.#fuse = startThread('../fuse/fuse-thread', input)
-    this.#fuse.on('message', (message: FromFuseThread) => {
-      this.#hear(message)
+    this.#fuse.on('message', (messages: readonly FromFuseThread[]) => {
+      for (const message of messages) this.#hear(message)
     })
     for (const thread of [this.#fuse, this.#sync, ...this.#notify.values()]) {
       thread.on('error', error => {

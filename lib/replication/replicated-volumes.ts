@@ -97,6 +97,11 @@ export class ReplicatedVolumes {
     return [...this.#hosted.keys()]
   }
 
+  /** Whether `tick` does anything, or `flush` soon will. */
+  get needsTime(): boolean {
+    return this.#active.size > 0 || !this.#queue.isEmpty
+  }
+
   stateOf(volume: VolumeId): VolumeState<ReplicatedEntry> | undefined {
     return this.#hosted.get(volume)?.state
   }

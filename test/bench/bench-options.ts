@@ -69,7 +69,7 @@ const FULL: BenchSizes = {
   files: { files: 10_000, largeMib: 256 },
   contention: { bodies: 8192, bodyBytes: 128 * 1024, warmUp: 1000, aloneMs: 5000 },
   upkeep: { messages: 10_000, changes: 1_000_000, settleMs: 15_000 },
-  replicas: { entries: 500, moves: 100, messages: 800, warmUp: 1000 }
+  replicas: { entries: 500, moves: 100 }
 }
 
 const QUICK: BenchSizes = {
@@ -84,7 +84,7 @@ const QUICK: BenchSizes = {
   files: { files: 50, largeMib: 2 },
   contention: { bodies: 100, bodyBytes: 128 * 1024, warmUp: 10, aloneMs: 500 },
   upkeep: { messages: 10, changes: 1000, settleMs: 1 },
-  replicas: { entries: 20, moves: 6, messages: 10, warmUp: 10 }
+  replicas: { entries: 20, moves: 6 }
 }
 
 export const USAGE = `npm run bench -- [options]

@@ -129,7 +129,7 @@ async function figureRows(
   const ext4 = targets.find(({ name }) => name === 'ext4')
   if (options.parts.includes('replicas') && ext4 !== undefined) {
     process.stderr.write('replicas: roost\n')
-    const figures = await measureReplicas(ext4, options.sizes.replicas)
+    const figures = await measureReplicas(ext4, options)
     rows.push(...rowsOf('replicas', new Map([['roost', [figures]]])))
   }
   return rows

@@ -26,21 +26,25 @@ const FORMATS = ['maildir', 'sdbox'] as const
 export interface ReplicasSizes {
   readonly entries: number
   readonly moves: number
+}
+
+interface Amounts {
+  readonly sizes: { readonly replicas: ReplicasSizes }
   readonly messages: number
   readonly warmUp: number
 }
 
 /** @param ext4 the disk's own filesystem, to compare with */
-export async function measureReplicas(ext4: BenchTarget, sizes: ReplicasSizes): Promise<Figure[]> {
+export async function measureReplicas(ext4: BenchTarget, amounts: Amounts): Promise<Figure[]> {
   const bareDirectory = await mkdtemp(join(tmpdir(), 'bench-bare-'))
   const teardowns: (() => Promise<unknown>)[] = []
   const owner = { teardown: (task: () => Promise<unknown>) => teardowns.push(task) }
   try {
     const cluster = await RoostCluster.start(owner, { stores: REPLICAS, copies: 2 })
     return [
-      ...(await durableFigures(cluster, bareDirectory, sizes.entries)),
-      ...(await moveFigures(cluster, sizes.moves)),
-      ...(await deliveryFigures(cluster, ext4, sizes))
+      ...(await durableFigures(cluster, bareDirectory, amounts.sizes.replicas.entries)),
+      ...(await moveFigures(cluster, amounts.sizes.replicas.moves)),
+      ...(await deliveryFigures(cluster, ext4, amounts))
     ]
   } finally {
     for (const teardown of teardowns.reverse()) await teardown()
@@ -104,8 +108,9 @@ async function moveFigures(cluster: RoostCluster, count: number): Promise<Figure
 async function deliveryFigures(
   cluster: RoostCluster,
   ext4: BenchTarget,
-  sizes: ReplicasSizes
+  { messages, warmUp }: Amounts
 ): Promise<Figure[]> {
+  const amounts = { messages: 2 * messages, warmUp }
   const figures: Figure[] = []
   const replicated: BenchTarget = {
     ...ext4,
@@ -115,8 +120,8 @@ async function deliveryFigures(
   }
   for (const format of FORMATS) {
     process.stderr.write(`replicas: deliveries in ${format}\n`)
-    const bare = await measureDeliveries(ext4, format, CLIENTS, sizes)
-    const ours = await measureDeliveries(replicated, format, CLIENTS, sizes)
+    const bare = await measureDeliveries(ext4, format, CLIENTS, amounts)
+    const ours = await measureDeliveries(replicated, format, CLIENTS, amounts)
     figures.push(...figuresOf(format, bare, ours))
   }
   return figures

@@ -242,7 +242,8 @@ t.test('a full disk ends an export, and is named', async t => {
   const seen = await runRoost('export', '--data', mount.dataDir, dest)
   await shellOk('umount "$1"', dest)
   t.match(seen, { code: EX_IOERR, stdout: /^$/ })
-  t.match(seen.stderr, `roost: ${dest} is not complete\nroost: ${dest} cannot be written: no space left on device`)
+  const why = `roost: ${dest} cannot be written: no space left on device`
+  t.match(seen.stderr, `roost: ${dest} is not complete\n${why}`)
 })
 
 t.test('who is not root exports what is theirs, without owners', async t => {
