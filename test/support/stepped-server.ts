@@ -94,8 +94,8 @@ export class SteppedServer {
     this.#thread = new Worker(THREAD, {
       workerData: { input, time: this.#time } satisfies SteppedThreadInput
     })
-    this.#thread.on('message', (message: FromFuseThread) => {
-      this.#hear(message)
+    this.#thread.on('message', (messages: readonly FromFuseThread[]) => {
+      for (const message of messages) this.#hear(message)
     })
   }
 
