@@ -79,7 +79,12 @@ export async function forceUnmount(path: string): Promise<void> {
   if (entry === undefined) return
   // Users of the mount would keep the connection, and a daemon that hangs would keep them.
   if (isRoot()) tryAbort(entry.deviceMinor)
-  await unmountOnce(place, true)
+  try {
+    await unmountOnce(place, true)
+  } catch (error) {
+    // A daemon whose connection was aborted unmounts as well, and may have been first.
+    if (fuseMountAt(place)?.deviceMinor === entry.deviceMinor) throw error
+  }
 }
 
 /**
