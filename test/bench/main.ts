@@ -126,10 +126,9 @@ async function figureRows(
       ...rowsOf('upkeep', new Map([['roost', [await measureUpkeep(options.sizes.upkeep)]]]))
     )
   }
-  const ext4 = targets.find(({ name }) => name === 'ext4')
-  if (options.parts.includes('replicas') && ext4 !== undefined) {
+  if (options.parts.includes('replicas') && options.targets.includes('roost')) {
     process.stderr.write('replicas: roost\n')
-    const figures = await measureReplicas(ext4, options)
+    const figures = await measureReplicas(options)
     rows.push(...rowsOf('replicas', new Map([['roost', [figures]]])))
   }
   return rows

@@ -4,13 +4,12 @@
  */
 
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RoostCluster } from '../support/roost-cluster.ts'
 import { runChild, runCommand } from './bench-command.ts'
-import type { BenchTarget } from './bench-target.ts'
+import { openTarget, type BenchTarget } from './bench-target.ts'
 import { measureDeliveries, type DeliveryResult } from './deliveries.ts'
 import type { Figure } from './figure.ts'
 
@@ -34,9 +33,10 @@ interface Amounts {
   readonly warmUp: number
 }
 
-/** @param ext4 the disk's own filesystem, to compare with */
-export async function measureReplicas(ext4: BenchTarget, amounts: Amounts): Promise<Figure[]> {
-  const bareDirectory = await mkdtemp(join(tmpdir(), 'bench-bare-'))
+export async function measureReplicas(amounts: Amounts): Promise<Figure[]> {
+  const ext4 = await openTarget('ext4')
+  const bareDirectory = join(ext4.directory, 'bare')
+  await mkdir(bareDirectory)
   const teardowns: (() => Promise<unknown>)[] = []
   const owner = { teardown: (task: () => Promise<unknown>) => teardowns.push(task) }
   try {
@@ -48,7 +48,7 @@ export async function measureReplicas(ext4: BenchTarget, amounts: Amounts): Prom
     ]
   } finally {
     for (const teardown of teardowns.reverse()) await teardown()
-    await rm(bareDirectory, { recursive: true })
+    await ext4.stop()
   }
 }
 
