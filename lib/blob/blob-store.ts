@@ -28,8 +28,11 @@ const VERIFIED_MAX = 200_000
 
 interface Claim {
   count: number
-  /** Resolves when the staged file is durable. */
-  readonly written: Promise<void>
+  /**
+   * Resolves when the file is durable; undefined where an earlier run began it, and may not have
+   * come to its end.
+   */
+  written: Promise<void> | undefined
 }
 
 export class BlobStore {
@@ -69,12 +72,9 @@ export class BlobStore {
    * @throws what the disk throws; nothing is claimed then
    */
   async stage(blob: BlobId, bytes: Uint8Array): Promise<void> {
-    let claim = this.#claims.get(blob)
-    if (claim === undefined) {
-      claim = { count: 0, written: this.#writeStaged(blob, bytes) }
-      this.#claims.set(blob, claim)
-    }
-    await this.#join(blob, claim)
+    const claim = this.#claimOf(blob)
+    claim.written ??= this.#writeStaged(blob, bytes)
+    await this.#join(blob, claim, claim.written)
   }
 
   /**
@@ -88,15 +88,13 @@ export class BlobStore {
    * @throws as `stage`
    */
   async claimFile(blob: BlobId): Promise<boolean> {
-    if (!this.#claims.has(blob) && !(await this.#isWhole(blob))) return false
-    let claim = this.#claims.get(blob)
-    if (claim === undefined) {
-      // It may have gone while it was read.
-      if (!this.has(blob)) return false
-      claim = { count: 0, written: Promise.resolve() }
-      this.#claims.set(blob, claim)
-    }
-    await this.#join(blob, claim)
+    const isClaimed = this.#claims.get(blob)?.written !== undefined
+    if (!isClaimed && !(await this.#isWhole(blob))) return false
+    // It may have gone while it was read.
+    if (this.#claims.get(blob)?.written === undefined && !this.has(blob)) return false
+    const claim = this.#claimOf(blob)
+    claim.written ??= Promise.resolve()
+    await this.#join(blob, claim, claim.written)
     return true
   }
 
@@ -114,21 +112,34 @@ export class BlobStore {
     }
   }
 
-  async #join(blob: BlobId, claim: Claim): Promise<void> {
+  /** The claims on a blob, which may be none yet. */
+  #claimOf(blob: BlobId): Claim {
+    let claim = this.#claims.get(blob)
+    if (claim === undefined) {
+      claim = { count: 0, written: undefined }
+      this.#claims.set(blob, claim)
+    }
+    return claim
+  }
+
+  async #join(blob: BlobId, claim: Claim, written: Promise<void>): Promise<void> {
     claim.count++
     try {
-      await claim.written
+      await written
     } catch (error) {
-      if (this.#claims.get(blob) === claim) this.#claims.delete(blob)
+      claim.count--
+      if (claim.written === written) claim.written = undefined
+      if (claim.count === 0 && this.#claims.get(blob) === claim) this.#claims.delete(blob)
       throw error
     }
   }
 
-  /** Claims a blob that an ended session staged for an entry that is not applied yet. */
+  /**
+   * Claims a blob that an ended session was to stage for an entry that is not applied yet. It may
+   * not be there, or not whole.
+   */
   reclaim(blob: BlobId): void {
-    const claim = this.#claims.get(blob) ?? { count: 0, written: Promise.resolve() }
-    claim.count++
-    this.#claims.set(blob, claim)
+    this.#claimOf(blob).count++
   }
 
   /** Whether there is a file of it, be it whole or not. */

@@ -23,8 +23,13 @@ export interface VolumeStartMessage {
   readonly time: bigint
   readonly promised: Epoch
   readonly pending: Uint8Array | undefined
-  readonly hasBodies: boolean
   readonly lease: LeaseView | undefined
+}
+
+/** An entry, and what it names that does not come with it. */
+export interface EntryBodies {
+  readonly point: HistoryPoint
+  readonly blobs: readonly BlobId[]
 }
 
 export type ToVolumes =
@@ -45,6 +50,7 @@ export type ToVolumes =
   /** Who is connected, and which stores there are. */
   | { readonly kind: 'peers'; readonly peers: readonly ReplicaId[]; readonly stores: StoreView }
   | { readonly kind: 'held'; readonly volume: VolumeId; readonly point: HistoryPoint }
+  | { readonly kind: 'unheld'; readonly volume: VolumeId }
   | { readonly kind: 'installed'; readonly volume: VolumeId; readonly point: HistoryPoint }
   /** These should be held by somebody, and are to be taken. */
   | { readonly kind: 'want'; readonly volumes: readonly VolumeId[] }
@@ -66,13 +72,12 @@ export type FromVolumes =
   | { readonly kind: 'readLease'; readonly volume: VolumeId }
   | { readonly kind: 'load'; readonly volume: VolumeId }
   | { readonly kind: 'committed'; readonly volume: VolumeId; readonly point: HistoryPoint }
-  /** These may be missing here; they are named by entries through `point`. */
+  /** These may be missing here; answered by 'held' for each entry, or 'unheld'. */
   | {
       readonly kind: 'bodies'
       readonly volume: VolumeId
       readonly from: ReplicaId
-      readonly point: HistoryPoint
-      readonly blobs: readonly BlobId[]
+      readonly wanted: readonly EntryBodies[]
     }
   | {
       readonly kind: 'checkpoint'

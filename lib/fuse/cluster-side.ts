@@ -195,6 +195,8 @@ export class ClusterSide implements Leases {
         return volumes.setPeers(message.peers)
       case 'held':
         return volumes.input(message.volume, { kind: 'held', point: message.point })
+      case 'unheld':
+        return volumes.input(message.volume, { kind: 'unheld' })
       case 'installed':
         return volumes.input(message.volume, { kind: 'installed', point: message.point })
       case 'want':
@@ -425,9 +427,7 @@ export class ClusterSide implements Leases {
         vfs().replaced(volume, invalidator)
         this.#noteNotified(volume)
       },
-      poison: (volume, since, through, isPoisoned) => {
-        vfs().poison(volume, since, through, isPoisoned)
-      },
+      poison: (volume, since, through) => vfs().poison(volume, since, through),
       park: volume => {
         this.#draining.set(volume, { untilMs: this.#now() + input.lockGraceMs })
       },
@@ -439,10 +439,10 @@ export class ClusterSide implements Leases {
   }
 
   #fetchBodies(volume: VolumeId, from: ReplicaId, entries: readonly ReplicatedEntry[]): void {
-    const blobs = entries.flatMap(({ logged }) => blobsBeside(logged.entry))
-    const { epoch, index, hash } = present(entries.at(-1), 'entry with bodies')
-    const point = { epoch, index, hash }
-    this.#options.tell({ kind: 'bodies', volume, from, point, blobs })
+    const wanted = entries.map(({ epoch, index, hash, logged }) => {
+      return { point: { epoch, index, hash }, blobs: blobsBeside(logged.entry) }
+    })
+    this.#options.tell({ kind: 'bodies', volume, from, wanted })
   }
 
   /** What was shown is on its way to the kernel. */
@@ -481,11 +481,11 @@ function acknowledgedKey(volume: VolumeId): string {
 
 function startOf(
   volume: VolumeId,
-  { point, time, promised, pending, hasBodies, lease }: VolumeStartMessage
+  { point, time, promised, pending, lease }: VolumeStartMessage
 ): Parameters<ReplicatedVolumes['loaded']>[1] {
   const bytes = pending === undefined ? undefined : Buffer.from(pending)
   const message = bytes === undefined ? undefined : decodeVolumeBatch(bytes)[0]?.message
   const entries = message?.kind === 'fetched' ? message.entries : []
   const logged = entries.map(entry => entry.logged)
-  return { point, time, promised, pending: logged, hasBodies, lease }
+  return { point, time, promised, pending: logged, lease }
 }

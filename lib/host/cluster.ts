@@ -7,9 +7,9 @@ import { BodyExchange } from '../blob/body-exchange.ts'
 import type { CouncilAnswer } from '../council/command.ts'
 import type { HistoryPoint } from '../council/lease-record.ts'
 import { RoostError } from '../errors.ts'
-import { blobsBeside } from '../feed/entry.ts'
 import type {
   ClusterThreadInput,
+  EntryBodies,
   FromVolumes,
   ToVolumes,
   VolumeFigures
@@ -138,7 +138,9 @@ export class Cluster extends Resource {
       case 'committed':
         return this.#committed(message.volume, message.point)
       case 'bodies':
-        void this.#fetchBodies(message.volume, message.from, message.point, message.blobs)
+        for (const wanted of message.wanted) {
+          void this.#fetchBodies(message.volume, message.from, wanted)
+        }
         return
       case 'checkpoint':
         void this.#fetchCheckpoint(message.volume, message.from, message.point)
@@ -296,29 +298,28 @@ export class Cluster extends Resource {
         time,
         promised,
         pending: pending.length === 0 ? undefined : encodeVolumeBatch([{ volume, message }]),
-        hasBodies: pending.every(logged => this.#hasBodies(blobsBeside(logged.entry))),
         lease: member.council.leaseView(volume)
       }
     })
   }
 
-  #hasBodies(blobs: readonly BlobId[]): boolean {
-    const { keeper } = this.#options
-    return blobs.every(blob => keeper.blobs.has(blob))
-  }
-
   async #fetchBodies(
     volume: VolumeId,
     from: ReplicaId,
-    point: HistoryPoint,
-    blobs: readonly BlobId[]
+    { point, blobs }: EntryBodies
   ): Promise<void> {
     const { keeper, logger } = this.#options
-    try {
-      const sources = [from, ...this.#others(from)]
-      await Promise.all(blobs.map(blob => this.#bodies.fetchBlob(sources, blob)))
-    } catch (error) {
-      logger.warn(`bodies of volume ${volume}: ${String(error)}`)
+    const sources = [from, ...this.#others(from)]
+    const fetches = blobs.map(blob => this.#bodies.fetchBlob(sources, blob))
+    const outcomes = await Promise.allSettled(fetches)
+    const failure = outcomes.find(({ status }) => status === 'rejected')
+    if (failure?.status === 'rejected') {
+      // They will be asked for again, and claimed again.
+      for (const [at, { status }] of outcomes.entries()) {
+        if (status === 'fulfilled') keeper.blobs.unstage(blobs[at] as BlobId)
+      }
+      logger.warn(`bodies of volume ${volume}: ${String(failure.reason)}`)
+      this.#tell({ kind: 'unheld', volume })
       return
     }
     const release = async (): Promise<void> => {

@@ -55,8 +55,13 @@ export class LogQueue {
     return this.#queued.length === 0
   }
 
+  /** Of one write; in several frames where they are too many for one. */
   push(volume: VolumeId, write: number, items: readonly LogItem[]): void {
-    this.#queued.push({ volume, write, items })
+    const parts = partsOf(items)
+    // The write is durable when the last part is.
+    for (const [at, part] of parts.entries()) {
+      this.#queued.push({ volume, write: at === parts.length - 1 ? write : write - 1, items: part })
+    }
     const isLazy = items.every(({ kind }) => kind === 'commit')
     if (!isLazy) this.#isUrgent = true
     else if (this.#lazySince === 0) this.#lazySince = this.#clock.monotonicMs()
@@ -114,6 +119,22 @@ export class LogQueue {
     for (const { volume, write } of some) this.#placed.push({ volume, write, position })
     return true
   }
+}
+
+/** Each of no more than a frame's bytes, or one item. */
+function partsOf(items: readonly LogItem[]): LogItem[][] {
+  const parts: LogItem[][] = [[]]
+  let bytes = 0
+  for (const item of items) {
+    const size = sizeOf(item)
+    if (bytes > 0 && bytes + size > FRAME_BYTES) {
+      parts.push([])
+      bytes = 0
+    }
+    parts.at(-1)?.push(item)
+    bytes += size
+  }
+  return parts
 }
 
 /** No less than what an item takes in the log. */

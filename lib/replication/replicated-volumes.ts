@@ -21,7 +21,7 @@ import type { LeaseView, VolumeInput, VolumeOutput } from '../volume/volume-io.t
 import { stepVolume } from '../volume/volume-machine.ts'
 import type { VolumeMessage } from '../volume/volume-message.ts'
 import { VOLUME_RULES, type CopyRule } from '../volume/volume-rules.ts'
-import { startVolume, type VolumeState } from '../volume/volume-state.ts'
+import { heldThrough, startVolume, type VolumeState } from '../volume/volume-state.ts'
 import type { VolumeSetup } from '../volume/volume-turn.ts'
 import { hashOfEntry } from './entry-hash.ts'
 import { LogQueue, type ItemLog } from './log-queue.ts'
@@ -51,6 +51,8 @@ interface Hosted {
   shown: Index
   /** The durable side was told that history through here is acknowledged. */
   told: Index
+  /** The log says that history through here is acknowledged. */
+  logged: Index
   /** Of the last entry, ns since 1970. */
   time: bigint
   /** Ops here must not make entries: the volume is being given away. */
@@ -269,13 +271,11 @@ export class ReplicatedVolumes {
     return isUrgent
   }
 
-  #host(volume: VolumeId, { point, time, promised, pending, hasBodies }: VolumeStart): Hosted {
+  #host(volume: VolumeId, { point, time, promised, pending }: VolumeStart): Hosted {
     const entries = pending.map(replicatedEntry)
-    const lacking = hasBodies ? undefined : entries.find(entry => entry.hasBodies)
-    const state = startVolume<ReplicatedEntry>(
-      { history: { base: point, entries }, promised, commit: point },
-      entry => entry !== lacking
-    )
+    // A crash may have left files of bodies that are not whole, so all are looked at.
+    const durable = { history: { base: point, entries }, promised, commit: point }
+    const state = startVolume<ReplicatedEntry>(durable, () => false)
     const hosted: Hosted = {
       volume,
       state,
@@ -289,6 +289,7 @@ export class ReplicatedVolumes {
       begin: 0 as Index,
       shown: point.index,
       told: point.index,
+      logged: point.index,
       time: pending.at(-1)?.entry.time ?? time,
       isParked: false
     }
@@ -347,10 +348,7 @@ export class ReplicatedVolumes {
         hosted.isReady = false
         return this.#later(() => this.#ports.fenced(volume))
       case 'poisoned':
-      case 'restored': {
-        const { kind, since, through } = output
-        return this.#later(() => this.#ports.poison(volume, since, through, kind === 'poisoned'))
-      }
+        return this.#later(() => this.#ports.poison(volume, output.since, output.through))
       case 'park':
         return this.#later(() => this.#ports.park(volume))
       case 'unpark':
@@ -375,7 +373,8 @@ export class ReplicatedVolumes {
     this.#events.push(event)
   }
 
-  #write({ volume }: Hosted, { number, write }: Extract<Output, { kind: 'write' }>): void {
+  #write(hosted: Hosted, { number, write }: Extract<Output, { kind: 'write' }>): void {
+    const { volume } = hosted
     switch (write.kind) {
       case 'promise':
         return this.#queue.push(volume, number, [{ kind: 'promise', volume, epoch: write.epoch }])
@@ -387,15 +386,25 @@ export class ReplicatedVolumes {
       case 'cut':
         return this.#queue.push(volume, number, [{ kind: 'cut', volume, to: write.to.index }])
       case 'commit':
-        return this.#queue.push(volume, number, [
-          { kind: 'commit', volume, through: write.point.index }
-        ])
+        return this.#logCommit(hosted, number)
       case 'install': {
         const { epoch, index, hash } = write.point
         const point = { epoch, index, hash: Buffer.from(hash, 'hex') }
         return this.#queue.push(volume, number, [{ kind: 'install', volume, ...point }])
       }
     }
+  }
+
+  /**
+   * What is acknowledged is for the durable side to take from the log as soon as it says so, and
+   * then its bodies have to be here. May come late.
+   */
+  #logCommit(hosted: Hosted, number: number): void {
+    const { volume, state } = hosted
+    const through = Math.min(state.commit.index, heldThrough(state)) as Index
+    if (through <= hosted.logged) return
+    hosted.logged = through
+    this.#queue.push(volume, number, [{ kind: 'commit', volume, through }])
   }
 
   #began(hosted: Hosted, begin: Index): void {
@@ -411,15 +420,17 @@ export class ReplicatedVolumes {
   /** Shows what may be shown, tells what is acknowledged, and forgets what nobody needs. */
   #settle(hosted: Hosted): void {
     const { state, volume } = hosted
+    this.#logCommit(hosted, state.writes)
     const isHolding = state.phase.kind === 'holding' || state.phase.kind === 'handing'
-    const mayShow = isHolding ? (hosted.isReady ? hosted.shown : state.commit.index) : state.exposed
+    const whole = Math.min(state.commit.index, heldThrough(state)) as Index
+    const mayShow = isHolding ? (hosted.isReady ? hosted.shown : whole) : state.exposed
     if (mayShow > hosted.shown) this.#show(hosted, mayShow)
-    const through = isHolding ? state.commit.index : Math.min(state.exposed, state.commit.index)
+    const through = isHolding ? whole : Math.min(state.exposed, state.commit.index)
     if (through > hosted.told) {
       hosted.told = through as Index
       this.#ports.committed(volume, present(pointAt(state.history, hosted.told), 'shown point'))
     }
-    if (state.phase.kind === 'holding' && !hosted.isReady && state.commit.index >= hosted.begin) {
+    if (state.phase.kind === 'holding' && !hosted.isReady && whole >= hosted.begin) {
       this.#later(() => this.#becomeReady(hosted))
     }
     this.#forget(hosted)
@@ -428,7 +439,8 @@ export class ReplicatedVolumes {
   /** Only when the tables have been told of all before: ops may come in between. */
   #becomeReady(hosted: Hosted): void {
     const { phase, commit } = hosted.state
-    if (phase.kind !== 'holding' || hosted.isReady || commit.index < hosted.begin) return
+    if (phase.kind !== 'holding' || hosted.isReady) return
+    if (Math.min(commit.index, heldThrough(hosted.state)) < hosted.begin) return
     hosted.isReady = true
     this.#ports.ready(hosted.volume)
   }
@@ -462,8 +474,9 @@ export class ReplicatedVolumes {
 }
 
 /** Whether something happens to the volume by the passing of time. */
-function needsTicks({ phase, want, commit, history }: VolumeState<ReplicatedEntry>): boolean {
-  if (want !== undefined) return true
+function needsTicks(state: VolumeState<ReplicatedEntry>): boolean {
+  const { phase, want, commit, history } = state
+  if (want !== undefined || state.askBodiesIn > 0) return true
   if (phase.kind === 'recovering' || phase.kind === 'waitingBase') return true
   if (phase.kind === 'handing') return true
   if (phase.kind !== 'holding') return false

@@ -16,8 +16,6 @@ export interface VolumeStart {
   readonly promised: Epoch
   /** Behind it, in the log, not known to be acknowledged. */
   readonly pending: readonly LoggedEntry[]
-  /** Whether all bodies that `pending` names are here. */
-  readonly hasBodies: boolean
   readonly lease: LeaseView | undefined
 }
 
@@ -28,7 +26,7 @@ export interface ReplicationPorts {
   readLease(volume: VolumeId): void
   /** Answered by `ReplicatedVolumes.loaded`. */
   load(volume: VolumeId): void
-  /** Answered by the input 'held'. */
+  /** Answered by the input 'held' for each entry, or 'unheld'. */
   fetchBodies(volume: VolumeId, from: ReplicaId, entries: readonly ReplicatedEntry[]): void
   /** Answered by the input 'installed'. */
   fetchCheckpoint(volume: VolumeId, from: ReplicaId, point: HistoryPoint): void
@@ -51,8 +49,8 @@ export interface ReplicationPorts {
   replaced(volume: VolumeId): void
   /** What was shown last, as the holder's own, is no history. */
   undone(volume: VolumeId): void
-  /** Handles that were written or locked in these epochs are of no use any more, or are again. */
-  poison(volume: VolumeId, since: Epoch, through: Epoch, isPoisoned: boolean): void
+  /** Handles that were written or locked in these epochs are of no use any more. */
+  poison(volume: VolumeId, since: Epoch, through: Epoch): void
   /** The volume is to be given away: let lock owners finish, seal, and say `parked`. */
   park(volume: VolumeId): void
   unpark(volume: VolumeId): void

@@ -63,11 +63,14 @@ export class HandleTable {
     return this.#handles.get(fh as Fh)
   }
 
-  /** Poisons the handles that were used in these epochs of a volume, or heals them. */
-  poison(volume: VolumeId, since: Epoch, through: Epoch, isPoisoned: boolean): void {
+  /**
+   * Poisons the handles that were used in these epochs of a volume, until they are closed: whoever
+   * had a lock through one has it no more, and others here may have got it since.
+   */
+  poison(volume: VolumeId, since: Epoch, through: Epoch): void {
     for (const handle of this.#handles.values()) {
       const isMeant = handle.epoch >= since && handle.epoch <= through
-      if (isMeant && volumeOf(handle.ino) === volume) handle.isPoisoned = isPoisoned
+      if (isMeant && volumeOf(handle.ino) === volume) handle.isPoisoned = true
     }
   }
 

@@ -237,8 +237,8 @@ export class Vfs {
   }
 
   /** See HandleTable. */
-  poison(volume: VolumeId, since: Epoch, through: Epoch, isPoisoned: boolean): void {
-    this.#parts.handles.poison(volume, since, through, isPoisoned)
+  poison(volume: VolumeId, since: Epoch, through: Epoch): void {
+    this.#parts.handles.poison(volume, since, through)
   }
 
   /** Seals all of a volume that is given away. @returns whether nothing is left to be sealed */

@@ -6,9 +6,11 @@
 import type { HistoryPoint } from '../council/lease-record.ts'
 import type { Epoch, Index, ReplicaId } from '../ids.ts'
 import { present } from '../util/assert.ts'
+import { askForBodies } from './bodies.ts'
 import { entriesFrom, forkOf, hasPoint, pointAt, tailOf, type LogEntry } from './history.ts'
 import { leaveEpoch } from './leaving.ts'
 import type { VolumeMessageOf } from './volume-message.ts'
+import { heldThrough } from './volume-state.ts'
 import type { VolumeTurn } from './volume-turn.ts'
 
 export function acceptAppend<E extends LogEntry>(
@@ -82,8 +84,8 @@ export function answerSeal<E extends LogEntry>(
  * are not here do not count: they are not acked, and a successor could never ack them either.
  */
 export function sealedPoint<E extends LogEntry>(turn: VolumeTurn<E>): HistoryPoint {
-  const { history, held } = turn.state
-  const index = Math.max(Math.min(turn.head.index, held), history.base.index)
+  const { history } = turn.state
+  const index = Math.max(heldThrough(turn.state), history.base.index)
   return present(pointAt(history, index), 'end of a sealed history')
 }
 
@@ -119,9 +121,7 @@ export function mergeEntries<E extends LogEntry>(
   const news = entries.slice(first)
   turn.cutTo((present(news[0], 'news').index - 1) as Index)
   turn.append(news, false)
-  if (news.some(({ hasBodies }) => hasBodies)) {
-    turn.emit({ kind: 'fetchBodies', from, entries: news })
-  }
+  askForBodies(turn, from, news)
 }
 
 /** Tells the holder what is durable here, when that is more than it was told, or when it asked. */

@@ -9,6 +9,7 @@
 import type { LeaseRecord } from '../council/lease-record.ts'
 import type { Epoch, Index, ReplicaId } from '../ids.ts'
 import { assert, present } from '../util/assert.ts'
+import { hurryBodies } from './bodies.ts'
 import { forkOf, pointAt, type LogEntry } from './history.ts'
 import { probe, pushToAll, tellCommit, tickFollowers } from './push.ts'
 import type { VolumeMessageOf } from './volume-message.ts'
@@ -109,7 +110,9 @@ export function setPeers<E extends LogEntry>(
   turn: VolumeTurn<E>,
   peers: readonly ReplicaId[]
 ): void {
+  const { peers: before } = turn.state
   turn.state.peers = peers.filter(peer => peer !== turn.self)
+  if (turn.state.peers.some(peer => !before.includes(peer))) hurryBodies(turn)
   const holding = holdingOf(turn)
   if (holding === undefined) return
   for (const known of [...holding.followers.keys()]) {

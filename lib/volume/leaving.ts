@@ -28,6 +28,5 @@ export function leaveEpoch<E extends LogEntry>(turn: VolumeTurn<E>): void {
   if (handOver !== undefined) turn.emit({ kind: 'unpark' })
   const range = turn.rules.poisonedBy(since, epoch)
   if (range !== undefined) turn.emit({ kind: 'poisoned', ...range })
-  state.lost = { since, epoch, head: turn.head }
   state.phase = { kind: 'fenced', epoch }
 }

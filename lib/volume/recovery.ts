@@ -138,12 +138,7 @@ function beginBehind<E extends LogEntry>(
   index: Index
 ): void {
   turn.cutTo(index)
-  const { lost, history } = turn.state
-  // Nobody else can have held the volume in between, and all that was written is still history.
-  const isUnbroken = lost?.epoch === epoch - 1 && hasPoint(history, lost.head)
-  if (isUnbroken) turn.emit({ kind: 'restored', since: lost.since, through: lost.epoch })
-  turn.state.lost = undefined
-  startHolding(turn, epoch, isUnbroken ? lost.since : epoch, rule)
+  startHolding(turn, epoch, epoch, rule)
 }
 
 function goalOf(phase: WaitingBase | Recovering): HistoryPoint | undefined {

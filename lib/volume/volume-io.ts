@@ -20,8 +20,10 @@ export type VolumeInput<E extends LogEntry> =
   | { readonly kind: 'message'; readonly from: ReplicaId; readonly message: VolumeMessage<E> }
   /** All writes up to this number are durable. */
   | { readonly kind: 'synced'; readonly write: number }
-  /** The bodies that entries up to this point name are durable here. */
+  /** The bodies that this entry names are durable here. */
   | { readonly kind: 'held'; readonly point: HistoryPoint }
+  /** Some bodies that were wanted are not to be had now. */
+  | { readonly kind: 'unheld' }
   /** A checkpoint that was wanted is durable here. */
   | { readonly kind: 'installed'; readonly point: HistoryPoint }
   /** The holder's own new entries; their bodies are here. */
@@ -78,12 +80,10 @@ export type VolumeOutput<E extends LogEntry> =
   | { readonly kind: 'fenced'; readonly epoch: Epoch }
   /** Handles that were written, or held a lock, in these epochs give EIO until they are closed. */
   | { readonly kind: 'poisoned'; readonly since: Epoch; readonly through: Epoch }
-  /** Nobody else held the volume meanwhile and nothing is lost: those handles are good again. */
-  | { readonly kind: 'restored'; readonly since: Epoch; readonly through: Epoch }
   /** Let local lock owners finish, make entries of all that was written, begin nothing new. */
   | { readonly kind: 'park' }
   /** The volume stays here; go on. */
   | { readonly kind: 'unpark' }
-  /** Bodies of these entries may be missing here. */
+  /** Bodies of these entries may be missing here; answered by `held` for each, or `unheld`. */
   | { readonly kind: 'fetchBodies'; readonly from: ReplicaId; readonly entries: readonly E[] }
   | { readonly kind: 'fetchCheckpoint'; readonly from: ReplicaId; readonly point: HistoryPoint }

@@ -21,14 +21,15 @@ import {
   answerSeal,
   sendAck
 } from './acceptor.ts'
+import { onHeld, onUnheld, tickBodies } from './bodies.ts'
 import * as handOver from './hand-over.ts'
-import { hasPoint, raiseBase, type LogEntry } from './history.ts'
+import { raiseBase, type LogEntry } from './history.ts'
 import * as holding from './holding.ts'
 import { leaveEpoch } from './leaving.ts'
 import * as recovery from './recovery.ts'
 import type { LeaseView, VolumeInput, VolumeOutput } from './volume-io.ts'
 import type { VolumeMessageOf } from './volume-message.ts'
-import type { VolumeState } from './volume-state.ts'
+import { heldThrough, type VolumeState } from './volume-state.ts'
 import { VolumeTurn, type VolumeSetup } from './volume-turn.ts'
 import { evaluateWant, onAnswer, setWanted, tickWant } from './want.ts'
 
@@ -63,10 +64,9 @@ function hear<E extends LogEntry>(turn: VolumeTurn<E>, input: VolumeInput<E>): v
     case 'synced':
       return turn.synced(input.write)
     case 'held':
-      if (hasPoint(state.history, input.point)) {
-        state.held = Math.max(state.held, input.point.index) as Index
-      }
-      return
+      return onHeld(turn, input.point)
+    case 'unheld':
+      return onUnheld(turn)
     case 'installed':
       return acceptInstalled(turn, input.point)
     case 'append':
@@ -96,7 +96,7 @@ function hear<E extends LogEntry>(turn: VolumeTurn<E>, input: VolumeInput<E>): v
     case 'resize':
       return holding.wantResize(turn, input.rule)
     case 'forget':
-      return raiseBase(state.history, Math.min(input.through, state.commit.index, state.durable))
+      return forget(turn, input.through)
     case 'tick':
       return tick(turn)
     default:
@@ -189,16 +189,22 @@ function hearOutcome<E extends LogEntry>(
   if (phase.kind === 'handing') handOver.onHandOverRefused(turn)
 }
 
+function forget<E extends LogEntry>({ state }: VolumeTurn<E>, through: Index): void {
+  const needed = Math.min(state.commit.index, state.durable, heldThrough(state))
+  raiseBase(state.history, Math.min(through, needed))
+}
+
 function tick<E extends LogEntry>(turn: VolumeTurn<E>): void {
   recovery.tickRecovery(turn)
+  tickBodies(turn)
   holding.tickHolding(turn)
   tickWant(turn)
 }
 
-/** A holder shows what it appends; whoever follows, what is acknowledged. */
+/** A holder shows what it appends; whoever follows, what is acknowledged, with its bodies. */
 function expose<E extends LogEntry>(turn: VolumeTurn<E>): void {
   const { state } = turn
   if (holding.holdingOf(turn) !== undefined) return
-  const durable = Math.min(state.durable, turn.head.index) as Index
+  const durable = Math.min(state.durable, heldThrough(state)) as Index
   turn.expose(turn.rules.exposedThrough(durable, state.commit.index))
 }

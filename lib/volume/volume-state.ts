@@ -9,7 +9,7 @@ import type { HistoryPoint } from '../council/lease-record.ts'
 import type { Epoch, Index, ReplicaId, SessionId } from '../ids.ts'
 import { emptyWriteQueue, type WriteQueue } from '../util/write-queue.ts'
 import type { DurableVolume } from './durable-volume.ts'
-import type { LogEntry } from './history.ts'
+import { headOf, type LogEntry } from './history.ts'
 import type { LeaseView, VolumeOutput } from './volume-io.ts'
 import type { CopyRule } from './volume-rules.ts'
 
@@ -124,8 +124,10 @@ export interface VolumeState<E extends LogEntry>
   extends DurableVolume<E>, WriteQueue<VolumeOutput<E>, Index> {
   /** The last write that something may wait for: all but `commit`. */
   urgent: number
-  /** All bodies that entries up to here name are here too, referenced durably. */
-  held: Index
+  /** Entries that name bodies which are not here, referenced durably; ascending. */
+  lacking: Index[]
+  /** Ticks until those are asked for again; 0 while nobody has failed to give them. */
+  askBodiesIn: number
   /** Shown to the kernel. */
   exposed: Index
   session: SessionId | 0
@@ -134,8 +136,6 @@ export interface VolumeState<E extends LogEntry>
   phase: Phase
   /** The latest epoch that this replica has left; none up to it is ever held again. */
   retired: Epoch
-  /** The last epochs that were lost, and how far the history was. */
-  lost: { readonly since: Epoch; readonly epoch: Epoch; readonly head: HistoryPoint } | undefined
   accepted: Accepted | undefined
   want: Want | undefined
   /** Number of the last ask. */
@@ -156,23 +156,29 @@ export function startVolume<E extends LogEntry>(
 ): VolumeState<E> {
   const { base, entries } = durable.history
   const head = entries.at(-1)?.index ?? base.index
-  const lacking = entries.find(entry => entry.hasBodies && !hasBodies(entry))
+  const lacking = entries.filter(entry => entry.hasBodies && !hasBodies(entry))
   return {
     ...durable,
     ...emptyWriteQueue(head),
     urgent: 0,
-    held: lacking === undefined ? head : ((lacking.index - 1) as Index),
+    lacking: lacking.map(({ index }) => index),
+    askBodiesIn: lacking.length > 0 ? 1 : 0,
     exposed: Math.min(durable.commit.index, head) as Index,
     session: 0,
     peers: [],
     lease: undefined,
     phase: { kind: 'follower' },
     retired: 0 as Epoch,
-    lost: undefined,
     accepted: undefined,
     want: undefined,
     asks: 0,
     proposals: 0,
     isProposing: false
   }
+}
+
+/** All bodies that entries up to here name are here too. */
+export function heldThrough<E extends LogEntry>({ history, lacking }: VolumeState<E>): Index {
+  const [first] = lacking
+  return first === undefined ? headOf(history).index : ((first - 1) as Index)
 }

@@ -12,7 +12,7 @@ import { appendEntries, cutHistory, hasPoint, headOf, pointAt, type LogEntry } f
 import type { VolumeOutput, VolumeProposal } from './volume-io.ts'
 import type { VolumeMessage } from './volume-message.ts'
 import type { VolumeRules } from './volume-rules.ts'
-import type { VolumeState } from './volume-state.ts'
+import { heldThrough, type VolumeState } from './volume-state.ts'
 
 /** What a volume at a replica is made with. */
 export interface VolumeSetup<E extends LogEntry> {
@@ -50,7 +50,7 @@ export class VolumeTurn<E extends LogEntry> {
   /** What this replica may say it has: durable, and with all bodies. */
   get ackable(): Index {
     const durable = this.rules.durableThrough(this.state.durable, this.head.index)
-    return Math.min(durable, this.state.held) as Index
+    return Math.min(durable, heldThrough(this.state)) as Index
   }
 
   emit(output: VolumeOutput<E>): void {
@@ -87,9 +87,8 @@ export class VolumeTurn<E extends LogEntry> {
     appendEntries(state.history, entries)
     const write = this.#write({ kind: 'append', entries })
     state.unsynced.push({ write, index: this.head.index })
-    for (const { index, hasBodies } of entries) {
-      if (state.held === index - 1 && (isOwn || !hasBodies)) state.held = index
-    }
+    if (isOwn) return
+    for (const { index, hasBodies } of entries) if (hasBodies) state.lacking.push(index)
   }
 
   /** Drops what follows `index`; nothing of it is acknowledged. */
@@ -101,7 +100,7 @@ export class VolumeTurn<E extends LogEntry> {
     const dropped = cutHistory(state.history, index)
     // Whoever asked what is here has begun without the answer, or somebody after it has.
     state.waiting = state.waiting.filter(({ output }) => !isSealed(output))
-    state.held = Math.min(state.held, index) as Index
+    state.lacking = state.lacking.filter(each => each <= index)
     this.#forgetDurable(index)
     this.#write({ kind: 'cut', to, dropped })
     this.#undo(to, dropped)
@@ -112,7 +111,7 @@ export class VolumeTurn<E extends LogEntry> {
     const { state } = this
     const dropped = cutHistory(state.history, state.history.base.index)
     state.history.base = point
-    state.held = point.index
+    state.lacking = []
     // Until the write is durable too, a restart would find what was there before.
     this.#forgetDurable(state.commit.index)
     state.commit = point

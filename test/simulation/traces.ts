@@ -1,8 +1,8 @@
 /** Traces that break a replicated volume where a rule is missing, played step by step. */
 
 import t from 'tap'
-import { EMPTY_HISTORY } from '../../lib/council/lease-record.ts'
-import type { Epoch } from '../../lib/ids.ts'
+import { EMPTY_HISTORY, type HistoryPoint } from '../../lib/council/lease-record.ts'
+import type { Epoch, ReplicaId } from '../../lib/ids.ts'
 import type { VolumeRules } from '../../lib/volume/volume-rules.ts'
 import { goesThrough } from '../support/chain-entry.ts'
 import { ruleOf, Stage } from '../support/stage.ts'
@@ -152,27 +152,22 @@ t.test(
   }
 )
 
-t.test('handles of a lost epoch are good again only if nobody else held the volume', async t => {
+t.test('handles of a lost epoch stay poisoned, whoever holds the volume next', async t => {
   const stage = new Stage(3)
   stage.grant(A, 1, THREE, EMPTY_HISTORY)
   stage.settle(A, B, C)
   stage.append(A)
   stage.settle(A, B, C)
   stage.input(A, { kind: 'ended' })
-  const kindsOf = (id: number): string[] =>
-    stage.events.filter(([by]) => by === id).map(([, { kind }]) => kind)
-  t.ok(kindsOf(A).includes('poisoned'))
+  const poisoned = (): unknown[] =>
+    stage.events.filter(([by, { kind }]) => by === A && kind === 'poisoned')
+  t.match(poisoned(), [[A, { since: 1, through: 1 }]])
   stage.grant(A, 2, THREE)
   stage.settle(A, B, C)
-  t.ok(kindsOf(A).includes('restored'))
+  t.match(stage.replica(A).volume.phase, { kind: 'holding', epoch: 2 })
   stage.input(A, { kind: 'ended' })
-  stage.grant(B, 3, THREE)
-  stage.settle(A, B, C)
-  const before = kindsOf(A).filter(kind => kind === 'restored').length
-  stage.grant(A, 4, THREE)
-  stage.settle(A, B, C)
-  t.match(stage.replica(A).volume.phase, { kind: 'holding', epoch: 4 })
-  t.equal(kindsOf(A).filter(kind => kind === 'restored').length, before)
+  // Those of epoch 1 are not told of again: nothing has made them good.
+  t.match(poisoned().slice(1), [[A, { since: 2, through: 2 }]])
 })
 
 t.test('a successor that was handed the end of history begins there, and asks nobody', async t => {
@@ -230,3 +225,85 @@ t.test(
     t.notOk(goesThrough(stage.head(B), { ...entry }))
   }
 )
+
+t.test('bodies of a later entry say nothing of those before', async t => {
+  const stage = new Stage(2)
+  stage.grant(A, 1, PAIR, EMPTY_HISTORY)
+  stage.settle(A, B)
+  const [first, second] = [appendWithBody(stage), appendWithBody(stage)]
+  stage.settle(A, B)
+  const { volume, bodies } = stage.replica(B)
+  bodies.push(second.hash)
+  stage.input(B, { kind: 'held', point: second })
+  stage.settle(A, B)
+  t.equal(stage.replica(A).volume.commit.index, 1, 'nothing is acked')
+  t.same(volume.lacking, [first.index])
+  bodies.push(first.hash)
+  stage.input(B, { kind: 'held', point: first })
+  stage.settle(A, B)
+  t.equal(stage.replica(A).volume.commit.index, 3)
+  t.equal(volume.exposed, 3)
+})
+
+t.test('bodies that nobody had are asked for again: later, and of whoever comes', async t => {
+  const stage = new Stage(2)
+  stage.grant(A, 1, PAIR, EMPTY_HISTORY)
+  stage.settle(A, B)
+  const entry = appendWithBody(stage)
+  stage.settle(A, B)
+  const asked = (): number => {
+    return stage.events.filter(([id, { kind }]) => id === B && kind === 'fetchBodies').length
+  }
+  const wait = (ticks: number): void => {
+    for (let i = 0; i < ticks; i++) stage.input(B, { kind: 'tick' })
+  }
+  t.equal(asked(), 1)
+  wait(200)
+  t.equal(asked(), 1, 'they may still come')
+  stage.input(B, { kind: 'unheld' })
+  wait(100)
+  t.equal(asked(), 2)
+  stage.input(B, { kind: 'unheld' })
+  stage.input(B, { kind: 'peers', peers: [] })
+  stage.input(B, { kind: 'peers', peers: [A as ReplicaId] })
+  wait(1)
+  t.equal(asked(), 3)
+  stage.crash(B)
+  wait(1)
+  t.equal(asked(), 4, 'after a restart as well')
+  stage.replica(B).bodies.push(entry.hash)
+  stage.input(B, { kind: 'held', point: entry })
+  wait(100)
+  t.equal(asked(), 4)
+})
+
+t.test('a replica lacking bodies of what is acknowledged neither shows nor forgets it', async t => {
+  const stage = new Stage(3)
+  stage.grant(A, 1, THREE, EMPTY_HISTORY)
+  stage.settle(A, B, C)
+  const entry = appendWithBody(stage)
+  stage.append(A)
+  stage.replica(B).bodies.push(entry.hash)
+  stage.settle(A, B, C)
+  stage.input(B, { kind: 'held', point: entry })
+  stage.settle(A, B, C)
+  stage.append(A)
+  stage.settle(A, B, C)
+  const { volume, bodies } = stage.replica(C)
+  t.match(volume, { commit: { index: 3 }, exposed: 1 })
+  stage.input(C, { kind: 'forget', through: 3 as never })
+  t.equal(volume.history.base.index, 1)
+  bodies.push(entry.hash)
+  stage.input(C, { kind: 'held', point: entry })
+  t.ok(volume.exposed >= 3)
+})
+
+/** An entry of A with a body, which A has. */
+function appendWithBody(stage: Stage): HistoryPoint {
+  const { index, hash: previous } = stage.head(A)
+  const hash = `${previous}/1body`
+  const entry = { epoch: 1 as Epoch, index: (index + 1) as never, hash, previous, hasBodies: true }
+  stage.replica(A).bodies.push(hash)
+  stage.input(A, { kind: 'append', entries: [entry] })
+  return { epoch: entry.epoch, index: entry.index, hash }
+}

@@ -339,7 +339,7 @@ export class ClusterReplica {
   #happen(volume: VolumeId, events: readonly VolumeEvent[]): void {
     const run = present(this.#run, 'run')
     for (const event of events) {
-      this.#world.truth.checkVolumeEvent(volume, this.id, event)
+      this.#world.truth.checkVolumeEvent(volume, event)
       switch (event.kind) {
         case 'send':
           this.#world.send(this.id, event.to, { kind: 'volume', volume, message: event.message })

@@ -6,7 +6,7 @@ import type { CouncilState } from '../../lib/council/council-state.ts'
 import type { LeaseRecord } from '../../lib/council/lease-record.ts'
 import type { RaftEntry } from '../../lib/council/raft-io.ts'
 import { placeAt, type RaftState } from '../../lib/council/raft-state.ts'
-import type { Epoch, ReplicaId, VolumeId } from '../../lib/ids.ts'
+import type { ReplicaId, VolumeId } from '../../lib/ids.ts'
 import { checkEvent, emptyCheckedHistory, type CheckedHistory } from './volume-checker.ts'
 import { Violation, type VolumeEvent } from './volume-replica.ts'
 
@@ -16,8 +16,6 @@ export class ClusterTruth {
   /** The term of each entry that was decided, from index 1 on. */
   readonly #decided: RaftEntry<CouncilRequest>[] = []
   readonly #volumes = new Map<VolumeId, CheckedHistory>()
-  /** Where each epoch of a volume was held. */
-  readonly #holders = new Map<VolumeId, Map<Epoch, ReplicaId>>()
 
   constructor(state: CouncilState) {
     this.#fold = new CouncilFold(state)
@@ -61,21 +59,8 @@ export class ClusterTruth {
     }
   }
 
-  checkVolumeEvent(volume: VolumeId, self: ReplicaId, event: VolumeEvent): void {
+  checkVolumeEvent(volume: VolumeId, event: VolumeEvent): void {
     checkEvent(this.volume(volume), event)
-    if (event.kind !== 'holding') return
-    let holders = this.#holders.get(volume)
-    if (holders === undefined) this.#holders.set(volume, (holders = new Map<Epoch, ReplicaId>()))
-    holders.set(event.epoch, self)
-  }
-
-  /** A handle that was used in a lost epoch is used again, although others may have written. */
-  checkHandle(volume: VolumeId, self: ReplicaId, lost: Epoch, now: Epoch): void {
-    for (const [epoch, holder] of this.#holders.get(volume) ?? []) {
-      if (epoch > lost && epoch < now && holder !== self) {
-        throw new Violation(`a handle of lost epoch ${lost} is written in epoch ${now}`)
-      }
-    }
   }
 
   #decide(entry: RaftEntry<CouncilRequest>): void {

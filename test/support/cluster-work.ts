@@ -4,12 +4,12 @@
  */
 
 import type { Epoch, ReplicaId, VolumeId } from '../../lib/ids.ts'
-import { headOf, type LogEntry } from '../../lib/volume/history.ts'
+import { headOf } from '../../lib/volume/history.ts'
 import type { Cluster } from './cluster.ts'
 import type { ClusterReplica } from './cluster-replica.ts'
 import { chainEntry, chainPoint } from './chain-entry.ts'
 import type { SimRandom } from './sim-random.ts'
-import type { VolumeEvent, VolumeReplica } from './volume-replica.ts'
+import { Violation, type VolumeEvent, type VolumeReplica } from './volume-replica.ts'
 
 /** An open file, with the last epoch in which it was written or locked. */
 interface Handle {
@@ -105,18 +105,13 @@ export class ClusterWork {
           if (epoch >= event.since && epoch <= event.through) handle.isPoisoned = true
         }
         return
-      case 'restored':
-        for (const epoch of [...shell.lost]) if (epoch >= event.since) shell.lost.delete(epoch)
-        for (const handle of shell.handles) {
-          const { epoch } = handle
-          if (epoch >= event.since && epoch <= event.through) handle.isPoisoned = false
-        }
-        return
       case 'fenced':
         if (!shell.isParked) shell.lost.add(event.epoch)
         return
       case 'fetchCheckpoint':
         return this.#fetchCheckpoint(replica, volume, event)
+      case 'fetchBodies':
+        return this.#fetchBodies(replica, volume, event)
       default:
         return
     }
@@ -134,7 +129,6 @@ export class ClusterWork {
   #work(replica: ClusterReplica, volume: VolumeId): void {
     const { options } = this.#cluster
     const { volume: state } = replica.volumes.get(volume) as VolumeReplica
-    this.#fetchBodies(replica, volume)
     const isHolding = state.phase.kind === 'holding'
     if (this.#isCalm) {
       if (this.#owed.get(volume) !== replica.id) return
@@ -169,7 +163,7 @@ export class ClusterWork {
       return
     }
     if (handle.epoch !== 0 && shell.lost.has(handle.epoch)) {
-      this.#cluster.truth.checkHandle(volume, replica.id, handle.epoch, phase.epoch)
+      throw new Violation(`a handle of lost epoch ${handle.epoch} is written in ${phase.epoch}`)
     }
     handle.epoch = phase.epoch
     const hasBodies = this.#cluster.options.hasBodies && this.#random.chance(0.3)
@@ -189,26 +183,32 @@ export class ClusterWork {
     replica.input(volume, { kind: 'resize', rule })
   }
 
-  /** Bodies come from whoever has them, one entry after the other. */
-  #fetchBodies(replica: ClusterReplica, volume: VolumeId): void {
-    const { volume: state, bodies } = replica.volumes.get(volume) as VolumeReplica
-    const { base, entries } = state.history
-    const lacking = entries.slice(Math.max(0, state.held - base.index))
-    let last: LogEntry | undefined
-    for (const entry of lacking) {
-      if (entry.hasBodies && !bodies.includes(entry.hash)) {
-        const others = this.#cluster.replicas.filter(
-          ({ id, isUp }) => isUp && id !== replica.id && !this.#cluster.isCut(id, replica.id)
-        )
-        const hasIt = others.some(
-          other => other.volumes.get(volume)?.bodies.includes(entry.hash) === true
-        )
-        if (!hasIt) break
-        bodies.push(entry.hash)
-      }
-      last = entry
-    }
-    if (last !== undefined) replica.input(volume, { kind: 'held', point: chainPoint(last) })
+  /** Bodies come from whoever has them and is there. */
+  #fetchBodies(
+    replica: ClusterReplica,
+    volume: VolumeId,
+    { entries }: Extract<VolumeEvent, { kind: 'fetchBodies' }>
+  ): void {
+    this.#cluster.after(5 + this.#random.int(50), () =>
+      replica.within(() => {
+        if (!replica.isUp) return
+        for (const entry of entries) {
+          const point = chainPoint(entry)
+          const { bodies } = replica.volumes.get(volume) as VolumeReplica
+          const isHere =
+            bodies.includes(point.hash) || this.#isAtOthers(replica, volume, point.hash)
+          if (isHere) bodies.push(point.hash)
+          replica.input(volume, isHere ? { kind: 'held', point } : { kind: 'unheld' })
+        }
+      })
+    )
+  }
+
+  #isAtOthers(replica: ClusterReplica, volume: VolumeId, hash: string): boolean {
+    const others = this.#cluster.replicas.filter(
+      ({ id, isUp }) => isUp && id !== replica.id && !this.#cluster.isCut(id, replica.id)
+    )
+    return others.some(other => other.volumes.get(volume)?.bodies.includes(hash) === true)
   }
 
   #fetchCheckpoint(

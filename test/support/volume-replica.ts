@@ -39,7 +39,7 @@ export type VolumeEvent =
   | { readonly kind: 'committed'; readonly epoch: Epoch; readonly point: HistoryPoint }
   | { readonly kind: 'holding'; readonly epoch: Epoch; readonly point: HistoryPoint }
   | { readonly kind: 'exposed'; readonly isHolder: boolean; readonly point: HistoryPoint }
-  | Extract<VolumeOutput<LogEntry>, { kind: 'poisoned' | 'restored' | 'fenced' | 'park' }>
+  | Extract<VolumeOutput<LogEntry>, { kind: 'poisoned' | 'fenced' | 'park' }>
   | Extract<VolumeOutput<LogEntry>, { kind: 'unpark' | 'readLease' | 'fetchCheckpoint' }>
   | Extract<VolumeOutput<LogEntry>, { kind: 'fetchBodies' | 'undone' }>
 
@@ -91,6 +91,7 @@ export function stepReplica(
       }
       case 'exposed': {
         const isHolder = volume.phase.kind === 'holding' || volume.phase.kind === 'handing'
+        if (!isHolder) checkWhole(replica, output.through)
         events.push({ kind: 'exposed', isHolder, point: pointOf(volume, output.through) })
         break
       }
@@ -120,8 +121,16 @@ export function crashReplica(replica: VolumeReplica, kept = 0): void {
 }
 
 /** Nothing is said that a crash could make untrue. */
-function checkSaid({ disk, volume }: VolumeReplica, message: VolumeMessage<LogEntry>): void {
+function checkSaid(
+  { disk, bodies, volume }: VolumeReplica,
+  message: VolumeMessage<LogEntry>
+): void {
   if (message.kind === 'ack') {
+    for (const { index, hash, hasBodies } of volume.history.entries) {
+      if (index <= message.through && hasBodies && !bodies.includes(hash)) {
+        throw new Violation(`acked ${message.through} without the bodies of ${index}`)
+      }
+    }
     if (disk.promised < message.epoch) throw new Violation('acked without a durable promise')
     const mine = pointAt(volume.history, message.through)
     const onDisk = pointAt(disk.history, message.through)
@@ -133,6 +142,15 @@ function checkSaid({ disk, volume }: VolumeReplica, message: VolumeMessage<LogEn
     if (disk.promised < message.epoch) throw new Violation('sealed without a durable promise')
     if (!goesThrough(headOf(disk.history), message.last)) {
       throw new Violation('sealed with what is not durable')
+    }
+  }
+}
+
+/** Nobody sees an entry whose bodies are not here. */
+function checkWhole({ bodies, volume }: VolumeReplica, through: number): void {
+  for (const { index, hash, hasBodies } of volume.history.entries) {
+    if (index <= through && hasBodies && !bodies.includes(hash)) {
+      throw new Violation(`shown through ${through} without the bodies of ${index}`)
     }
   }
 }

@@ -79,6 +79,26 @@ t.test('a stage that fails claims nothing and leaves nothing', async t => {
   t.ok((await store.read(BLOB)).equals(BODY))
 })
 
+t.test('what an ended session was to stage is taken for there only when it is whole', async t => {
+  const disk = new SimDisk()
+  await storeOn(disk).stage(BLOB, BODY)
+  const file = disk.open(STAGED, 'existing')
+  file.truncate(100)
+  file.close()
+  const store = storeOn(disk)
+  store.reclaim(BLOB)
+  store.clearStaged()
+  t.notOk(await store.claimFile(BLOB), 'what is there is not it')
+  await store.stage(BLOB, BODY)
+  t.ok(await store.claimFile(BLOB))
+  store.unstage(BLOB)
+  store.unstage(BLOB)
+  store.adopt(BLOB)
+  t.ok((await store.read(BLOB)).equals(BODY))
+  store.unstage(BLOB)
+  t.notOk(store.isStaged(BLOB))
+})
+
 t.test('what was staged and never named is cleared away at the start', async t => {
   const disk = new SimDisk()
   await storeOn(disk).stage(BLOB, BODY)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Ino, SessionId } from '../../lib/ids.ts'
+import { inoOf, type Epoch, type Ino, type SessionId, type VolumeId } from '../../lib/ids.ts'
 import { HandleTable } from '../../lib/vfs/handle-table.ts'
 
 const FILE = 5 as Ino
@@ -26,4 +26,22 @@ t.test(
 t.test('handles fit 53 bits in every session', async t => {
   const { fh } = new HandleTable((2 ** 21 - 1) as SessionId).open(FILE, 0, true)
   t.ok(Number.isSafeInteger(fh))
+})
+
+t.test('a handle that was used in a lost epoch is of no use until it is closed', async t => {
+  const handles = new HandleTable(7 as SessionId)
+  const [used, later, elsewhere] = [
+    handles.open(inoOf(1 as VolumeId, 5), 0, false),
+    handles.open(inoOf(1 as VolumeId, 6), 0, false),
+    handles.open(inoOf(2 as VolumeId, 5), 0, false)
+  ]
+  used.epoch = elsewhere.epoch = 3 as Epoch
+  later.epoch = 5 as Epoch
+  handles.poison(1 as VolumeId, 2 as Epoch, 4 as Epoch)
+  const poisoned = (): boolean[] => [used, later, elsewhere].map(({ isPoisoned }) => isPoisoned)
+  t.same(poisoned(), [true, false, false])
+  handles.poison(1 as VolumeId, 5 as Epoch, 5 as Epoch)
+  t.same(poisoned(), [true, true, false])
+  handles.close(used.fh)
+  t.notOk(handles.open(used.ino, 0, false).isPoisoned)
 })

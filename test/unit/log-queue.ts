@@ -1,6 +1,9 @@
 import t from 'tap'
+import { NO_HASH } from '../../lib/feed/entry.ts'
+import { entrySizeOf } from '../../lib/feed/entry-size.ts'
+import { FRAME_SIZE_MAX } from '../../lib/feed/segment.ts'
 import type { LogItem } from '../../lib/feed/log-item.ts'
-import type { Epoch, Index, Position, VolumeId } from '../../lib/ids.ts'
+import type { Epoch, Index, Ino, Position, VolumeId } from '../../lib/ids.ts'
 import { LogQueue } from '../../lib/replication/log-queue.ts'
 
 const [A, B] = [1 as VolumeId, 2 as VolumeId]
@@ -38,6 +41,19 @@ function commit(volume: VolumeId): LogItem {
   return { kind: 'commit', volume, through: 1 as Index }
 }
 
+function write(index: number, size: number): LogItem {
+  const place = { volume: A, epoch: 1 as Epoch, index: index as Index, previous: NO_HASH, time: 1n }
+  const change = { kind: 'write', ino: 9 as Ino, offset: 0, bytes: Buffer.alloc(size) } as const
+  return { kind: 'entry', logged: { entry: { ...place, change }, hash: NO_HASH, bodies: [] } }
+}
+
+function sizeOf(frame: readonly LogItem[]): number {
+  return frame.reduce(
+    (sum, item) => sum + (item.kind === 'entry' ? entrySizeOf(item.logged) : 0),
+    0
+  )
+}
+
 t.test('what is wanted goes into one frame, in its order', async t => {
   const { log, queue } = setUp()
   queue.push(A, 1, [promise(A)])
@@ -68,6 +84,23 @@ t.test('without room all waits, and then goes in order', async t => {
   t.ok(queue.flush())
   t.same(log.frames, [[promise(A), commit(A)]])
 })
+
+t.test(
+  'what is too much for one frame goes into several, and is durable with the last',
+  async t => {
+    const { log, queue } = setUp()
+    const items = Array.from({ length: 40 }, (_, i) => write(i + 1, 100_000))
+    queue.push(A, 1, [promise(A)])
+    queue.push(A, 2, items)
+    queue.push(B, 1, [promise(B)])
+    t.ok(queue.flush())
+    t.same(log.frames.flat(), [promise(A), ...items, promise(B)])
+    for (const frame of log.frames) t.ok(sizeOf(frame) < FRAME_SIZE_MAX - 64 * 1024)
+    const last = log.frames.findIndex(frame => frame.includes(items[39] as LogItem)) + 1
+    t.same(queue.takeDurable((last - 1) as Position).get(A), 1)
+    t.same(queue.takeDurable(last as Position).get(A), 2)
+  }
+)
 
 t.test('of each volume the last durable write is told, once', async t => {
   const { queue } = setUp()
