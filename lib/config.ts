@@ -152,7 +152,13 @@ function configOf(settings: Settings): Config {
       gatherMs: settings['log.gather'],
       gatherBytes: settings['log.gather_bytes'],
       checkpointBytes: settings['log.checkpoint_bytes'],
-      quietMs: DEFAULT_TUNING.quietMs
+      quietMs: DEFAULT_TUNING.quietMs,
+      lease: {
+        waitMs: settings['lease.waitTimeout'],
+        renameWaitMs: settings['lease.renameTimeout'],
+        minHoldMs: settings['lease.minHold'],
+        lockGraceMs: settings['lease.lockGrace']
+      }
     }
   })
 }
@@ -172,6 +178,10 @@ function settingsIn({ tuning, ...config }: Config): Settings {
     'log.gather': tuning.gatherMs,
     'log.gather_bytes': tuning.gatherBytes,
     'log.checkpoint_bytes': tuning.checkpointBytes,
+    'lease.waitTimeout': tuning.lease.waitMs,
+    'lease.renameTimeout': tuning.lease.renameWaitMs,
+    'lease.minHold': tuning.lease.minHoldMs,
+    'lease.lockGrace': tuning.lease.lockGraceMs,
     files: tuning.fileRules
   }
 }

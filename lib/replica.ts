@@ -275,7 +275,8 @@ export class Replica extends Resource {
       clock: this.#clock,
       logger
     })
-    const tuning = { leaseWaitMs: 10_000, renameWaitMs: 1000, lockGraceMs: 2000 }
+    const { lease } = this.#options.tuning ?? DEFAULT_TUNING
+    const tuning = { ...lease, leaseWaitMs: lease.waitMs }
     const openView = (): Promise<LiveView> => present(this.#serving, 'serving').openView(() => true)
     const cluster = new Cluster({ member, keeper, disk, openView, word, tuning, logger })
     await this.own(cluster)

@@ -24,6 +24,10 @@ export interface Settings {
   'log.gather': number
   'log.gather_bytes': number
   'log.checkpoint_bytes': number
+  'lease.waitTimeout': number
+  'lease.renameTimeout': number
+  'lease.minHold': number
+  'lease.lockGrace': number
   files: readonly FileRule[]
 }
 
@@ -44,6 +48,7 @@ interface Setting<Value> {
 const VOLUME_DEPTH_MAX = 4
 const MIB = 2 ** 20
 const TIB = 2 ** 40
+const LEASE = DEFAULT_TUNING.lease
 
 export const SETTINGS: { readonly [Key in ScalarKey]: Setting<Settings[Key]> } = {
   data: place(),
@@ -71,7 +76,13 @@ export const SETTINGS: { readonly [Key in ScalarKey]: Setting<Settings[Key]> } =
   'log.gather': time(DEFAULT_TUNING.gatherMs, 0, 60_000),
   'log.gather_bytes': size(DEFAULT_TUNING.gatherBytes, MIB),
   // The log goes by segments of 16 MiB.
-  'log.checkpoint_bytes': size(DEFAULT_TUNING.checkpointBytes, 16 * MIB)
+  'log.checkpoint_bytes': size(DEFAULT_TUNING.checkpointBytes, 16 * MIB),
+  // Less than that, and a replica that has just died would fail ops that could go on.
+  'lease.waitTimeout': time(LEASE.waitMs, 100, 300_000),
+  'lease.renameTimeout': time(LEASE.renameWaitMs, 100, 300_000),
+  // Whoever asks waits for it; longer than this, and one replica keeps all others from working.
+  'lease.minHold': time(LEASE.minHoldMs, 0, 1000),
+  'lease.lockGrace': time(LEASE.lockGraceMs, 0, 60_000)
 }
 
 export const SCALAR_KEYS = Object.keys(SETTINGS) as readonly ScalarKey[]
@@ -79,7 +90,8 @@ export const KEYS: readonly (keyof Settings)[] = [...SCALAR_KEYS, 'files']
 
 /** The variable that sets it. */
 export function variableOf(key: ScalarKey): string {
-  return `ROOST_${key.replaceAll('.', '_').toUpperCase()}`
+  const words = key.replaceAll('.', '_').replace(/[A-Z]/g, letter => `_${letter}`)
+  return `ROOST_${words.toUpperCase()}`
 }
 
 function place(): Setting<string | undefined> {

@@ -13,6 +13,8 @@ export interface ClusterThreadInput {
   readonly leaseWaitMs: number
   /** A rename, which keeps the kernel from other renames, after so long. */
   readonly renameWaitMs: number
+  /** So long a volume stays here before it is given away. */
+  readonly minHoldMs: number
   /** So long the owners of locks may finish before a volume that others want stays here. */
   readonly lockGraceMs: number
 }

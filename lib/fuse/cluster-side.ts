@@ -88,7 +88,8 @@ export class ClusterSide implements Leases {
     })
     this.#word = new SessionWord(options.input.word)
     this.barriers = new Barriers(options.notifier)
-    this.volumes = new ReplicatedVolumes(this.#ports(), options.log, options.clock)
+    const holdTicksMin = Math.ceil(options.input.minHoldMs / TICK_MS)
+    this.volumes = new ReplicatedVolumes(this.#ports(), options.log, options.clock, holdTicksMin)
   }
 
   set vfs(vfs: Vfs) {

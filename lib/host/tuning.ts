@@ -21,6 +21,20 @@ export interface Tuning {
   readonly checkpointBytes: number
   /** After that long without changes, a log that takes up space is let go. */
   readonly quietMs: number
+  /** For a member of a cluster. */
+  readonly lease: LeaseTuning
+}
+
+/** How long replicas wait for each other about who may change a volume. */
+export interface LeaseTuning {
+  /** An op that needs a lease fails after so long. */
+  readonly waitMs: number
+  /** A rename, which keeps the kernel from other renames, after so long. */
+  readonly renameWaitMs: number
+  /** So long a volume stays where it has come, or two that want it would only hand it about. */
+  readonly minHoldMs: number
+  /** So long the owners of locks may finish before a volume that others want stays here. */
+  readonly lockGraceMs: number
 }
 
 const MIB = 1024 * 1024
@@ -35,5 +49,6 @@ export const DEFAULT_TUNING: Tuning = {
   gatherMs: 1000,
   gatherBytes: 8 * MIB,
   checkpointBytes: 64 * MIB,
-  quietMs: 10_000
+  quietMs: 10_000,
+  lease: { waitMs: 10_000, renameWaitMs: 1000, minHoldMs: 20, lockGraceMs: 2000 }
 }

@@ -20,6 +20,7 @@ import { replicatedEntry, type ReplicatedEntry } from '../volume/replicated-entr
 import type { LeaseView, VolumeInput, VolumeOutput } from '../volume/volume-io.ts'
 import { stepVolume } from '../volume/volume-machine.ts'
 import type { VolumeMessage } from '../volume/volume-message.ts'
+import { HOLD_TICKS_MIN } from '../volume/hand-over.ts'
 import { VOLUME_RULES, type CopyRule } from '../volume/volume-rules.ts'
 import { heldThrough, startVolume, type VolumeState } from '../volume/volume-state.ts'
 import type { VolumeSetup } from '../volume/volume-turn.ts'
@@ -62,6 +63,7 @@ interface Hosted {
 export class ReplicatedVolumes {
   readonly #ports: ReplicationPorts
   readonly #clock: Clock
+  readonly #holdTicksMin: number
   readonly #hosted = new Map<VolumeId, Hosted>()
   /** What came for volumes that are being looked up. */
   readonly #coming = new Map<VolumeId, Input[]>()
@@ -74,7 +76,9 @@ export class ReplicatedVolumes {
   /** The entries that the log has already, as the serving side has just made them. */
   #own: readonly ReplicatedEntry[] = []
 
-  constructor(ports: ReplicationPorts, log: ItemLog, clock: Clock) {
+  /** @param holdTicksMin ticks that a volume stays before it is given away */
+  constructor(ports: ReplicationPorts, log: ItemLog, clock: Clock, holdTicksMin?: number) {
+    this.#holdTicksMin = holdTicksMin ?? HOLD_TICKS_MIN
     this.#ports = ports
     this.#clock = clock
     this.#queue = new LogQueue(log, clock)
@@ -283,6 +287,7 @@ export class ReplicatedVolumes {
         self: this.#ports.self,
         rules: VOLUME_RULES,
         entriesPerMessageMax: ENTRIES_PER_MESSAGE,
+        holdTicksMin: this.#holdTicksMin,
         beginEntry: (epoch, session, after) => this.#beginEntry(hosted, epoch, session, after)
       },
       isReady: false,

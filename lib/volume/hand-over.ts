@@ -51,7 +51,7 @@ export function evaluateNext<E extends LogEntry>(turn: VolumeTurn<E>): void {
   const { phase } = turn.state
   if (phase.kind !== 'holding' || phase.next === undefined) return
   if (phase.resize !== undefined || phase.handOver !== undefined) return
-  if (phase.ticks < HOLD_TICKS_MIN) return
+  if (phase.ticks < (turn.setup.holdTicksMin ?? HOLD_TICKS_MIN)) return
   const { session, replica, number } = phase.next
   phase.next = undefined
   phase.handOver = { to: session, asker: { replica, number }, isParked: false }

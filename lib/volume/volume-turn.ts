@@ -20,6 +20,8 @@ export interface VolumeSetup<E extends LogEntry> {
   readonly rules: VolumeRules
   /** A peer that lacks more is sent it in one message after the other. */
   readonly entriesPerMessageMax: number
+  /** Ticks that a volume stays at least; HOLD_TICKS_MIN where this is not given. */
+  readonly holdTicksMin?: number
   /** The first entry of an epoch, behind `after`. */
   readonly beginEntry: (epoch: Epoch, session: SessionId, after: HistoryPoint) => E
 }

@@ -34,7 +34,7 @@ t.test('all that is wrong is told with its line, and the exit code is 78', async
   t.equal(check.stdout, '')
   t.strictSame(check.stderr.trimEnd().split('\n'), [
     `roost: ${file}:2: unknown key "memroy"; there are data, volume_depth, mount, memory, log, ` +
-      'files',
+      'lease, files',
     `roost: ${file}:4: log.gather cannot be "soon"; it has to be a time such as 500ms or 1s, ` +
       'from 0ms to 1min'
   ])

@@ -24,6 +24,9 @@ export interface ClusterOptions {
   readonly witness?: boolean
   /** Uid and gid that the root of the tree is given to. */
   readonly owner?: number
+  readonly initArgs?: readonly string[]
+  /** Of every store. */
+  readonly mountArgs?: readonly string[]
 }
 
 /** A member, whether it runs or not. */
@@ -32,10 +35,18 @@ export class ClusterMember {
   readonly mountpoint: string
   readonly address: string
   readonly isWitness: boolean
+  readonly #mountArgs: readonly string[]
   #daemon: ChildProcess | undefined
   #output = ''
 
-  constructor(directory: string, number: number, port: number, isWitness: boolean) {
+  constructor(
+    directory: string,
+    number: number,
+    port: number,
+    isWitness: boolean,
+    mountArgs: readonly string[] = []
+  ) {
+    this.#mountArgs = mountArgs
     this.dataDir = join(directory, `data${number}`)
     this.mountpoint = join(directory, `mnt${number}`)
     this.address = `127.0.0.1:${port}`
@@ -59,6 +70,7 @@ export class ClusterMember {
     const verb = this.isWitness
       ? ['witness', '--data', this.dataDir]
       : ['mount', this.mountpoint, '--data', this.dataDir, '--force', '--no-supervise']
+    if (!this.isWitness) verb.push(...this.#mountArgs)
     const [program, ...args] = [...PLAINLY, process.execPath, ROOST, ...verb]
     const daemon = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#daemon = daemon
@@ -123,7 +135,8 @@ export class RoostCluster {
     const count = options.stores + (options.witness === true ? 1 : 0)
     const ports = await freePorts(count)
     const members = ports.map((port, at) => {
-      return new ClusterMember(directory, at + 1, port, at >= options.stores)
+      const isWitness = at >= options.stores
+      return new ClusterMember(directory, at + 1, port, isWitness, options.mountArgs)
     })
     const cluster = new RoostCluster(directory, members)
     t.teardown(() => cluster.close())
@@ -154,12 +167,12 @@ export class RoostCluster {
     await rm(this.#directory, { recursive: true, force: true })
   }
 
-  async #begin({ copies, owner }: ClusterOptions): Promise<void> {
+  async #begin({ copies, owner, initArgs = [] }: ClusterOptions): Promise<void> {
     const [founder, ...others] = this.members
     if (founder === undefined) throw new Error('a cluster has members')
     for (const { mountpoint } of this.members) await mkdir(mountpoint)
     const where = ['--data', founder.dataDir, '--listen', founder.address]
-    await runWell('init', ...where, '--copies', String(copies))
+    await runWell('init', ...where, '--copies', String(copies), ...initArgs)
     await founder.start()
     if (owner !== undefined) {
       await run('chown', [`${owner}:${owner}`, founder.mountpoint], { timeout: PATIENCE_MS })

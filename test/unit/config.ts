@@ -41,7 +41,8 @@ t.test('the sample names every setting, and parses to exactly the defaults', asy
 
 t.test('the sample names the variable of every setting that has one', async t => {
   for (const key of Object.keys(settingsOf(DEFAULT_CONFIG))) {
-    const variable = `ROOST_${key.replace('.', '_').toUpperCase()}`
+    const words = key.replace('.', '_').replace(/[A-Z]/g, '_$&')
+    const variable = `ROOST_${words.toUpperCase()}`
     t.match(SAMPLE, new RegExp(`^ *#.* ${variable}$`, 'm'), variable)
   }
 })
@@ -70,6 +71,7 @@ volume_depth: 2
 mount: { point: /srv/mail, mode: shared, force: true, xattr: true }
 memory: { metadata: 512MiB, contents: 256MiB, bodies: 1 GiB }
 log: { sync_after: 5ms, gather: 2s, gather_bytes: 16777216, checkpoint_bytes: 128MiB }
+lease: { waitTimeout: 5s, renameTimeout: 2s, minHold: 0ms, lockGrace: 500ms }
 files: [{ pattern: '*.x', class: blob, lockless: true }, { pattern: 'a/*', class: general }]
 `)
   t.strictSame(config, {
@@ -91,7 +93,8 @@ files: [{ pattern: '*.x', class: blob, lockless: true }, { pattern: 'a/*', class
       gatherMs: 2000,
       gatherBytes: 16 * 2 ** 20,
       checkpointBytes: 128 * 2 ** 20,
-      quietMs: DEFAULT_TUNING.quietMs
+      quietMs: DEFAULT_TUNING.quietMs,
+      lease: { waitMs: 5000, renameWaitMs: 2000, minHoldMs: 0, lockGraceMs: 500 }
     }
   })
 })
@@ -111,7 +114,7 @@ t.test('the command line comes before the environment, and that before the file'
 })
 
 t.test('what is not known is refused with its line', async t => {
-  const known = 'data, volume_depth, mount, memory, log, files'
+  const known = 'data, volume_depth, mount, memory, log, lease, files'
   refuses(t, 'data: /x\n\nmemroy:\n  bodies: 1GiB\n', `3: unknown key "memroy"; there are ${known}`)
   refuses(
     t,
@@ -145,6 +148,19 @@ t.test('what cannot be is refused with its line, and with what could be', async 
     '2: volume_depth cannot be "5"; it has to be a number from 1 to 4',
     '4: mount.mode cannot be "double"; it has to be "single" or "shared"',
     '5: mount.force cannot be "yes"; it has to be "true" or "false"'
+  )
+})
+
+t.test('waits for a lease that nobody could want are refused with their lines', async t => {
+  const range = (from: string, to: string): string =>
+    `it has to be a time such as 500ms or 1s, from ${from} to ${to}`
+  refuses(
+    t,
+    'lease:\n  waitTimeout: 0ms\n  renameTimeout: 1h\n  minHold: 5s\n  lockGrace: -1s\n',
+    `2: lease.waitTimeout cannot be "0ms"; ${range('100ms', '5min')}`,
+    `3: lease.renameTimeout cannot be "1h"; ${range('100ms', '5min')}`,
+    `4: lease.minHold cannot be "5s"; ${range('0ms', '1s')}`,
+    `5: lease.lockGrace cannot be "-1s"; ${range('0ms', '1min')}`
   )
 })
 
