@@ -16,6 +16,15 @@ import { isHealthy, RENEW_MS, validUntilOf, type Health } from './session.ts'
 /** Without an answer for so long a question is put again, to somebody else. */
 const ASK_AGAIN_MS = 400
 
+/**
+ * Each run numbers its questions in a range of its own. An answer finds a replica and not a run, so
+ * what was asked by a run that is dead may be answered to the next: it must not take that for its
+ * own session.
+ */
+const QUESTIONS_PER_RUN = 2 ** 32
+/** So many ranges there are below 2^53; then they come again. */
+const RANGES = 2 ** 21
+
 export interface ClientIdentity {
   readonly replica: ReplicaId
   readonly storeId: string
@@ -63,14 +72,10 @@ export class CouncilClient {
   readonly #commands = new Map<number, Command>()
   #outputs: ClientOutput[] = []
 
-  /**
-   * @param questionsBefore of the client before this one in the same process, whose answers may
-   *   still come: they are not to be taken for answers to this one
-   */
-  constructor(identity: ClientIdentity, voters: readonly ReplicaId[], questionsBefore = 0) {
+  constructor(identity: ClientIdentity, voters: readonly ReplicaId[]) {
     this.#identity = identity
     this.#voters = voters
-    this.#ids = questionsBefore
+    this.#ids = (identity.boot % RANGES) * QUESTIONS_PER_RUN
   }
 
   /** 0 before it is opened and after it has ended. */
@@ -90,11 +95,6 @@ export class CouncilClient {
   /** Commands that were put and are not answered, in the order of their numbers. */
   get unanswered(): readonly Command[] {
     return [...this.#commands.values()]
-  }
-
-  /** How many questions were put, those of clients before included. */
-  get questions(): number {
-    return this.#ids
   }
 
   set voters(voters: readonly ReplicaId[]) {

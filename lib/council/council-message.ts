@@ -4,7 +4,7 @@ import type { ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import type { CouncilAnswer, CouncilRequest } from './command.ts'
 import type { LeaseRecord } from './lease-record.ts'
 
-/** `id` is the asker's, for one question; asked again, it has another. */
+/** `id` is the asker's, for one question of one run; asked again, it has another. */
 export type CouncilMessage =
   | { readonly kind: 'request'; readonly id: number; readonly request: CouncilRequest }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: CouncilAnswer }

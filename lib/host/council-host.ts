@@ -389,10 +389,9 @@ export class CouncilHost extends Resource {
   #begin(commands: readonly Command[] = []): void {
     const { identity, nextBoot } = this.#options
     const { voters } = this.state
-    const { questions } = this.#client
     try {
       const { boot, nonce } = nextBoot()
-      this.#client = new CouncilClient({ ...identity, boot, nonce }, voters, questions)
+      this.#client = new CouncilClient({ ...identity, boot, nonce }, voters)
     } catch (cause) {
       return this.#fail(new RoostError('COUNCIL_FAILED', 'no other session begins', { cause }))
     }

@@ -215,14 +215,14 @@ export class ClusterReplica {
     else this.#backlog.push(task)
   }
 
-  #newClient(voter: CouncilVoter, questionsBefore = 0): CouncilClient {
+  #newClient(voter: CouncilVoter): CouncilClient {
     const identity = {
       replica: this.id,
       storeId: `replica-${this.id}`,
       boot: this.#boot,
       nonce: `${this.id}-${this.#boot}`
     }
-    return new CouncilClient(identity, voter.state.voters, questionsBefore)
+    return new CouncilClient(identity, voter.state.voters)
   }
 
   #tick(run: Run): void {
@@ -239,7 +239,7 @@ export class ClusterReplica {
     const now = this.localNow
     if (run.client.isEnded) {
       this.#boot++
-      run.client = this.#newClient(run.voter, run.client.questions)
+      run.client = this.#newClient(run.voter)
       run.proposals.clear()
     }
     run.client.voters = run.voter.state.voters

@@ -109,13 +109,27 @@ t.test('whoever is no member asks again, whoever was rolled back does not', asyn
   }
 })
 
-t.test('what was answered to a client before is not taken for an answer', async t => {
-  const before = opened()
-  const [renew] = sentBy(before.tick(1000, healthy(1000)))
-  const client = newClient(before.questions)
-  client.tick(1001, healthy(1001))
-  t.same(client.hear({ kind: 'renewed', id: idOf(renew), isAlive: false }, 1002), [])
+t.test('what was answered to a run before is not taken for an answer', async t => {
+  const before = newClient(7)
+  const [open] = sentBy(before.tick(0, healthy(0)))
+  const client = newClient(8)
+  const [own] = sentBy(client.tick(1, healthy(1)))
+  const answer = (session: number) => {
+    return { kind: 'done', session: session as SessionId, refused: [] } as const
+  }
+  t.same(client.hear({ kind: 'answer', id: idOf(open), answer: answer(5) }, 2), [])
+  t.equal(client.session, 0, 'the session of the run that is dead is not its own')
+  client.hear({ kind: 'answer', id: idOf(own), answer: answer(6) }, 3)
+  t.equal(client.session, 6)
+  const [renew] = sentBy(before.lead(1 as ReplicaId, 4))
+  t.same(client.hear({ kind: 'renewed', id: idOf(renew), isAlive: false }, 5), [])
   t.notOk(client.isEnded)
+})
+
+t.test('the numbers of questions can be written, however many runs there were', async t => {
+  const client = newClient(999_999_999_999_999)
+  const [open] = sentBy(client.tick(0, healthy(0)))
+  t.ok(Number.isSafeInteger(idOf(open) + 1_000_000_000))
 })
 
 t.test('questions of others are not taken for answers', async t => {
@@ -135,9 +149,9 @@ function opened(): CouncilClient {
   return client
 }
 
-function newClient(questionsBefore?: number): CouncilClient {
-  const identity = { replica: 1 as ReplicaId, storeId: 's', boot: 1, nonce: 'n' }
-  return new CouncilClient(identity, VOTERS, questionsBefore)
+function newClient(boot = 1): CouncilClient {
+  const identity = { replica: 1 as ReplicaId, storeId: 's', boot, nonce: 'n' }
+  return new CouncilClient(identity, VOTERS)
 }
 
 function sentBy(outputs: readonly ClientOutput[]): CouncilMessage[] {
