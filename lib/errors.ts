@@ -94,6 +94,11 @@ export class RoostError extends Error {
     super(`${code}: ${message}`, options)
     this.code = code
   }
+
+  /** The message without the code, for the middle of a sentence. */
+  get plainMessage(): string {
+    return this.message.slice(this.code.length + 2)
+  }
 }
 
 /** The errno that a caller of the file system sees when a part has failed. */

@@ -60,6 +60,8 @@ export type ToVolumes =
   | { readonly kind: 'carry'; readonly volumes: readonly VolumeId[] }
   /** Give everything back, as this run ends; answered by 'gaveBack'. */
   | { readonly kind: 'giveBack' }
+  /** Whether the clock is wrong here, so that nothing should be written here. */
+  | { readonly kind: 'clock'; readonly isOff: boolean }
   | { readonly kind: 'move'; readonly volume: VolumeId }
   | { readonly kind: 'describe'; readonly id: number; readonly volume: VolumeId | undefined }
 
@@ -87,6 +89,8 @@ export type FromVolumes =
       readonly from: ReplicaId
       readonly point: HistoryPoint
     }
+  /** What a replica sent makes no sense; `why` goes on from its name. */
+  | { readonly kind: 'distrust'; readonly replica: ReplicaId; readonly why: string }
   | { readonly kind: 'gaveBack' }
   | { readonly kind: 'described'; readonly id: number; readonly volumes: readonly VolumeFigures[] }
 

@@ -9,7 +9,7 @@
 
 import type { HistoryPoint } from '../council/lease-record.ts'
 import { blobsBeside, type LoggedEntry } from '../feed/entry.ts'
-import { ERRNO } from '../errors.ts'
+import { ERRNO, RoostError } from '../errors.ts'
 import { type Epoch, type ReplicaId, type VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import { bootMs } from '../io/boot-clock.ts'
@@ -31,13 +31,13 @@ import type {
   ClusterThreadInput,
   FromVolumes,
   ToVolumes,
-  VolumeFigures,
-  VolumeStartMessage
+  VolumeFigures
 } from './cluster-messages.ts'
 import type { Notifier } from './notifier.ts'
 import { COMPANY_MS, Outbox } from './outbox.ts'
 import type { Parking } from './parking.ts'
 import { SessionWord } from './session-word.ts'
+import { volumeStartOf } from './volume-start-of.ts'
 
 const TICK_MS = 10
 /** How long the loop may sleep while something depends on time passing. */
@@ -80,6 +80,8 @@ export class ClusterSide implements Leases {
   #tickedAt = 0
   #policyAt = 0
   #isGivingBack = false
+  /** The clock is wrong here: volumes are given back, and none is taken. */
+  #isClockOff = false
 
   constructor(options: ClusterSideOptions) {
     this.#options = options
@@ -108,7 +110,7 @@ export class ClusterSide implements Leases {
   get stepMs(): number {
     const isWaitedFor =
       this.#options.parking.size + this.#wanted.size + this.#acknowledging.size > 0
-    const isMoving = this.#draining.size > 0 || this.#isGivingBack
+    const isMoving = this.#draining.size > 0 || this.#isGivingBack || this.#isClockOff
     if (!this.#outbox.isEmpty || this.#committed.size > 0) return COMPANY_MS
     return isWaitedFor || isMoving || this.volumes.needsTime ? BUSY_STEP_MS : POLICY_MS
   }
@@ -177,7 +179,7 @@ export class ClusterSide implements Leases {
       case 'batch':
         return this.#hearBatch(message.from, message.bytes)
       case 'start':
-        return volumes.loaded(message.volume, startOf(message.volume, message.start))
+        return volumes.loaded(message.volume, volumeStartOf(message.start))
       case 'lease':
         return this.#hearLease(message.volume, message.view)
       case 'outcome': {
@@ -205,6 +207,11 @@ export class ClusterSide implements Leases {
         return
       case 'carry':
         return volumes.carry(message.volumes)
+      case 'clock':
+        this.#isClockOff = message.isOff
+        for (const volume of this.#wanted)
+          volumes.input(volume, { kind: 'want', isWanted: !message.isOff })
+        return
       case 'giveBack':
         this.#isGivingBack = true
         return
@@ -257,6 +264,7 @@ export class ClusterSide implements Leases {
       this.#policyAt = now
       this.#followPolicy()
     }
+    if (this.#isClockOff) this.volumes.giveBackAll()
     if (this.#isGivingBack && this.volumes.giveBackAll() === 0) {
       this.#isGivingBack = false
       this.#options.tell({ kind: 'gaveBack' })
@@ -266,7 +274,7 @@ export class ClusterSide implements Leases {
   /** Whoever waits wants it, also while it is on its way to somebody else. */
   #awaitLease(volume: VolumeId): never {
     this.#wanted.add(volume)
-    this.volumes.want(volume)
+    if (!this.#isClockOff) this.volumes.want(volume)
     throw new Wait(leaseKey(volume))
   }
 
@@ -290,8 +298,12 @@ export class ClusterSide implements Leases {
 
   #hearBatch(from: ReplicaId, bytes: Uint8Array): void {
     const { buffer, byteOffset, length } = bytes
-    for (const { volume, message } of decodeVolumeBatch(Buffer.from(buffer, byteOffset, length))) {
-      this.volumes.hear(from, volume, message)
+    try {
+      for (const { volume, message } of decodeVolumeBatch(Buffer.from(buffer, byteOffset, length)))
+        this.volumes.hear(from, volume, message)
+    } catch (error) {
+      if (!(error instanceof RoostError) || error.code !== 'PROTOCOL') throw error
+      this.#ports().distrust(from, `sends what makes no sense: ${error.plainMessage}`)
     }
   }
 
@@ -377,6 +389,7 @@ export class ClusterSide implements Leases {
       load: volume => tell({ kind: 'load', volume }),
       fetchBodies: (volume, from, entries) => this.#fetchBodies(volume, from, entries),
       fetchCheckpoint: (volume, from, point) => tell({ kind: 'checkpoint', volume, from, point }),
+      distrust: (replica, why) => tell({ kind: 'distrust', replica, why }),
       committed: (volume, point) => {
         if (this.#committed.size === 0) this.#committedAt = this.#now()
         this.#committed.set(volume, point)
@@ -478,15 +491,4 @@ function moreKey(volume: VolumeId): string {
 
 function acknowledgedKey(volume: VolumeId): string {
   return `acknowledged:${volume}`
-}
-
-function startOf(
-  volume: VolumeId,
-  { point, time, promised, pending, lease }: VolumeStartMessage
-): Parameters<ReplicatedVolumes['loaded']>[1] {
-  const bytes = pending === undefined ? undefined : Buffer.from(pending)
-  const message = bytes === undefined ? undefined : decodeVolumeBatch(bytes)[0]?.message
-  const entries = message?.kind === 'fetched' ? message.entries : []
-  const logged = entries.map(entry => entry.logged)
-  return { point, time, promised, pending: logged, lease }
 }

@@ -12,6 +12,7 @@
 import { RoostError } from '../errors.ts'
 import type { Fh, Ino } from '../ids.ts'
 import * as abi from './abi.ts'
+import { keepableTime, NS_PER_S } from './keepable-time.ts'
 import type { FuseRequest, LockRequest, ReaddirRequest, RequestHeader } from './request.ts'
 import { uniqueAt } from './unique.ts'
 
@@ -20,7 +21,6 @@ const { OPCODE, IN_SIZE, IN_HEADER_SIZE } = abi
 const U32_SPAN = 2 ** 32
 /** What a 53-bit number has above its low 32 bits, at most. */
 const U53_HIGH_MAX = 2 ** 21 - 1
-const NSEC_PER_SEC = 1_000_000_000
 /** Units in which the header counts the length of what follows the arguments. */
 const EXTENSION_UNIT = 8
 
@@ -465,8 +465,8 @@ function ownerIf(isGiven: number, buffer: Buffer, offset: number): bigint | unde
 /** Nanoseconds since 1970, from signed seconds and the nanoseconds after those. */
 function timeOf(buffer: Buffer, secondsAt: number, nsecAt: number): bigint {
   const nsec = u32(buffer, nsecAt)
-  if (nsec >= NSEC_PER_SEC) throw malformed('a time has too many nanoseconds')
-  return buffer.readBigInt64LE(secondsAt) * BigInt(NSEC_PER_SEC) + BigInt(nsec)
+  if (nsec >= NS_PER_S) throw malformed('a time has too many nanoseconds')
+  return keepableTime(buffer.readBigInt64LE(secondsAt), nsec)
 }
 
 function u16(b: Buffer, at: number): number {

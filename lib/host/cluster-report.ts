@@ -6,6 +6,7 @@ import { ROOT_INO, ROOT_VOLUME, volumeOf } from '../ids.ts'
 import type { Index, ReplicaId, VolumeId } from '../ids.ts'
 import { RoostError } from '../errors.ts'
 import type { Keeper } from '../keeper/keeper.ts'
+import { CLOCK_OFFSET_MAX_MS, offsetText } from '../peer/clock-verdict.ts'
 import { direntKey, listingRange } from '../store/keys.ts'
 import { decodeDirent, decodeListed } from '../store/records.ts'
 import type { Cluster } from './cluster.ts'
@@ -94,8 +95,14 @@ export class ClusterReport {
     }
     const short = this.#short().length
     if (short > 0) warnings.push(`${short} volumes have fewer copies than ${this.#copies}`)
-    for (const { replica, refusal } of this.#member.peerFigures()) {
-      if (refusal !== undefined) warnings.push(`replica ${replica} refuses: ${refusal}`)
+    for (const { replica, refusal, isUp, clockOffsetMs = 0 } of this.#member.peerFigures()) {
+      if (refusal !== undefined) warnings.push(refusal)
+      if (!isUp || Math.abs(clockOffsetMs) <= CLOCK_OFFSET_MAX_MS) continue
+      warnings.push(`the clock of replica ${replica} is ${offsetText(clockOffsetMs)}`)
+    }
+    const { clockOffsetMs } = this.#member
+    if (clockOffsetMs !== undefined) {
+      warnings.push(`the clock here is ${offsetText(clockOffsetMs)}: others hold the volumes`)
     }
     return warnings
   }

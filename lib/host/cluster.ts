@@ -27,6 +27,7 @@ import {
 } from '../keeper/checkpoint-files.ts'
 import type { Keeper } from '../keeper/keeper.ts'
 import type { LiveView } from '../keeper/live-view.ts'
+import { offsetText } from '../peer/clock-verdict.ts'
 import { volumeKey } from '../store/keys.ts'
 import { decodeVolume } from '../store/records.ts'
 import { Resource } from '../util/resource.ts'
@@ -79,6 +80,8 @@ export class Cluster extends Resource {
   readonly #proposals = new Map<number, { volume: VolumeId; number: number }>()
   readonly #described = new Map<number, (volumes: readonly VolumeFigures[]) => void>()
   #descriptions = 0
+  /** The clock is wrong here: others are to hold the volumes. */
+  #isClockOff = false
   #tell: (message: ToVolumes) => void = () => undefined
   #onGaveBack: (() => void) | undefined
 
@@ -117,6 +120,7 @@ export class Cluster extends Resource {
   attach(tell: (message: ToVolumes) => void): void {
     this.#tell = tell
     const { member } = this.#options
+    if (this.#isClockOff) tell({ kind: 'clock', isOff: true })
     const { session } = member.council
     if (session !== 0) tell({ kind: 'opened', session })
     this.#tellPeers()
@@ -145,6 +149,8 @@ export class Cluster extends Resource {
       case 'checkpoint':
         void this.#fetchCheckpoint(message.volume, message.from, message.point)
         return
+      case 'distrust':
+        return member.distrust(message.replica, message.why)
       case 'gaveBack':
         this.#onGaveBack?.()
         return
@@ -200,7 +206,10 @@ export class Cluster extends Resource {
       }
     })
     this.#clearCheckpoints()
-    const stop = every(SWEEP_MS, () => this.#sweep())
+    const stop = every(SWEEP_MS, () => {
+      this.#lookAtClock()
+      this.#sweep()
+    })
     await this.own({ close: stop })
   }
 
@@ -377,10 +386,25 @@ export class Cluster extends Resource {
     }
   }
 
+  /**
+   * Whose clock is wrong gives its volumes to those who have the right time, and takes none. As long
+   * as there are three that can be compared, that is: before nobody writes, a wrong time is better.
+   */
+  #lookAtClock(): void {
+    const { member, logger } = this.#options
+    const offsetMs = member.clockOffsetMs
+    const isOff = offsetMs !== undefined
+    if (isOff === this.#isClockOff) return
+    this.#isClockOff = isOff
+    if (isOff) logger.warn(`the clock here is ${offsetText(offsetMs)}: others hold the volumes`)
+    else logger.info('the clock here is right again')
+    this.#tell({ kind: 'clock', isOff })
+  }
+
   /** Volumes that nobody holds are taken, so that all members get them and have enough copies. */
   #sweep(): void {
     const { council, self } = this.#options.member
-    if (council.session === 0 || !this.isValid) return
+    if (council.session === 0 || !this.isValid || this.#isClockOff) return
     const { members, leases } = council.state
     const isAlive = (replica: ReplicaId): boolean => members.get(replica)?.isAlive === true
     const free: VolumeId[] = []

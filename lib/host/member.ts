@@ -14,6 +14,7 @@ import type { Logger } from '../io/logger.ts'
 import { drawUnit } from '../io/random.ts'
 import { every } from '../io/timer.ts'
 import { beginRun } from '../peer/begin-run.ts'
+import { ownClockOffset } from '../peer/clock-verdict.ts'
 import type { ClusterIdentity, FoundingMember } from '../peer/cluster-identity.ts'
 import type { Run } from '../peer/hello.ts'
 import { Invites } from '../peer/invites.ts'
@@ -101,6 +102,11 @@ export class Member extends Resource {
     return present(this.#peers, 'peers').send(to, channel, bytes)
   }
 
+  /** What it sent makes no sense: nothing more is heard of it for a while. */
+  distrust(replica: ReplicaId, why: string): void {
+    this.#peers?.distrust(replica, why)
+  }
+
   /** Bytes that wait to be sent to it. */
   bufferedBytes(to: ReplicaId): number {
     return present(this.#peers, 'peers').bufferedBytes(to)
@@ -108,6 +114,12 @@ export class Member extends Resource {
 
   peerFigures(): readonly PeerFigures[] {
     return present(this.#peers, 'peers').figures()
+  }
+
+  /** How far the clock is off here, if most members say so; ahead if above zero. */
+  get clockOffsetMs(): number | undefined {
+    const up = this.#peers?.figures().filter(({ isUp }) => isUp) ?? []
+    return ownClockOffset(up.flatMap(({ clockOffsetMs }) => clockOffsetMs ?? []))
   }
 
   /** A token by which one other replica may become a member. @throws RoostError PEER_FAILED */

@@ -2,6 +2,7 @@
 
 import type { ReplicaId } from '../ids.ts'
 import type { Connection } from './connection.ts'
+import type { Run } from './hello.ts'
 
 /** A member of the cluster, as the council has it. */
 export interface PeerMember {
@@ -34,6 +35,8 @@ export interface PeerFigures {
   readonly lastEnd: string | undefined
 }
 
+/** A run that sent what makes no sense is heard again after so long; another run at once. */
+export const DISTRUST_MS = 60_000
 const REDIAL_MS_MIN = 100
 const REDIAL_MS_MAX = 2000
 
@@ -51,6 +54,8 @@ export class Link {
   lastEnd: string | undefined
   /** Refusals since it was last up; addresses that take turns may bring several. */
   readonly #refusals = new Set<string>()
+  /** The run that sent what makes no sense, and until when it is not heard. */
+  #distrusted: { readonly run: Run | undefined; readonly untilMs: number } | undefined
   /** Attempts in a row that came to nothing. */
   #failures = 0
   #dialAtMs: number
@@ -70,6 +75,18 @@ export class Link {
 
   isTimeToDial(nowMs: number): boolean {
     return this.connection === undefined && this.dialled === undefined && nowMs >= this.#dialAtMs
+  }
+
+  /** Hears nothing more of what it is connected to now, nor of another connection with that run. */
+  distrust(nowMs: number): void {
+    this.#distrusted = { run: this.connection?.hello, untilMs: nowMs + DISTRUST_MS }
+    this.#dialAtMs = nowMs + DISTRUST_MS
+  }
+
+  isDistrusted(run: Run, nowMs: number): boolean {
+    if (this.#distrusted === undefined || nowMs >= this.#distrusted.untilMs) return false
+    const known = this.#distrusted.run
+    return known?.boot === run.boot && known.nonce === run.nonce
   }
 
   /** The addresses take turns. */
@@ -104,7 +121,8 @@ export class Link {
     if (isMain) this.connection = undefined
     else this.dialled = undefined
     this.lastEnd = reason
-    this.#dialAtMs = nowMs + redialMs(this.#failures, unit)
+    const dialAtMs = nowMs + redialMs(this.#failures, unit)
+    this.#dialAtMs = Math.max(dialAtMs, this.#distrusted?.untilMs ?? 0)
     this.#failures += 1
     return isMain
   }

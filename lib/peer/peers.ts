@@ -10,6 +10,7 @@
  * Every event changes state at once; a tick several times a second does what time asks for.
  */
 
+import { RoostError } from '../errors.ts'
 import type { ReplicaId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import type { Logger } from '../io/logger.ts'
@@ -19,6 +20,7 @@ import type { ByteStream, TcpServer } from '../io/tcp.ts'
 import { every } from '../io/timer.ts'
 import { assert } from '../util/assert.ts'
 import { Resource } from '../util/resource.ts'
+import { CLOCK_OFFSET_MAX_MS, offsetText } from './clock-verdict.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionOwner, Purpose } from './connection.ts'
 import { MESSAGE_BYTES_MAX } from './fragment.ts'
@@ -59,8 +61,8 @@ export interface PeersOptions {
   /** Addresses beside those that were learned. */
   readonly addressesOf?: (replica: ReplicaId) => readonly string[]
   /**
-   * A message came whole; it may be kept. What is thrown as RoostError PROTOCOL ends the connection
-   * that it came on.
+   * A message came whole; it may be kept. Whoever sent what is thrown as RoostError PROTOCOL is
+   * distrusted.
    */
   readonly onMessage: (from: ReplicaId, channel: PeerChannel, message: Buffer) => void
   readonly onUp: (replica: ReplicaId) => void
@@ -77,8 +79,6 @@ const TICK_MS = 50
 const QUEUE_BYTES_MAX = 64 * 1024 * 1024
 /** Connections of nobody we know; the oldest makes room. */
 const STRANGERS_MAX = 256
-/** Beyond this a clock is worth a warning. */
-const CLOCK_OFFSET_MS = 5000
 const NS_PER_MS = 1_000_000n
 
 export class Peers extends Resource {
@@ -158,6 +158,21 @@ export class Peers extends Resource {
     for (const member of others) {
       if (!this.#links.has(member.replica)) this.#links.set(member.replica, this.#newLink(member))
     }
+  }
+
+  /**
+   * What a member sends makes no sense. It is told so and disconnected, and its run is not heard
+   * for a while; others do not notice. `why` goes on from its name.
+   */
+  distrust(replica: ReplicaId, why: string): void {
+    const link = this.#links.get(replica)
+    const connection = link?.connection
+    if (link === undefined || connection === undefined) return
+    const refusal = `replica ${replica} ${why}`
+    link.distrust(this.#nowMs())
+    this.#refuse(replica, refusal)
+    connection.close(refusal, true)
+    this.#lose(connection, refusal)
   }
 
   /** Where another member may be reached, the likeliest first. */
@@ -270,7 +285,10 @@ export class Peers extends Resource {
     const { records } = this.#options
     const { replica, storeId } = link.member
     const ours = this.#hello()
-    const refusal = refusalOf(hello, ours, { replica, storeId, seen: records.runOf(replica) })
+    const isDistrusted = link.isDistrusted(hello, this.#nowMs())
+    const refusal = isDistrusted
+      ? link.refusal
+      : refusalOf(hello, ours, { replica, storeId, seen: records.runOf(replica) })
     if (refusal !== undefined) {
       this.#refuse(replica, refusal)
       connection.close(refusal, true)
@@ -334,17 +352,22 @@ export class Peers extends Resource {
   #take(connection: Connection, channel: PeerChannel, message: Buffer): void {
     const { replica } = connection
     if (replica === undefined || this.#linkOf(connection)?.connection !== connection) return
-    this.#options.onMessage(replica, channel, message)
+    try {
+      this.#options.onMessage(replica, channel, message)
+    } catch (error) {
+      if (!(error instanceof RoostError) || error.code !== 'PROTOCOL') throw error
+      this.distrust(replica, `sends what makes no sense: ${error.plainMessage}`)
+    }
   }
 
   #noteClock(connection: Connection, offsetMs: number): void {
     const link = this.#linkOf(connection)
     if (link === undefined) return
-    const wasOff = Math.abs(link.clockOffsetMs ?? 0) > CLOCK_OFFSET_MS
+    const wasOff = Math.abs(link.clockOffsetMs ?? 0) > CLOCK_OFFSET_MAX_MS
     link.clockOffsetMs = Math.round(offsetMs)
-    if (wasOff || Math.abs(offsetMs) <= CLOCK_OFFSET_MS) return
-    const by = `${(Math.abs(offsetMs) / 1000).toFixed(1)} s ${offsetMs > 0 ? 'ahead' : 'behind'}`
-    this.#options.logger.warn(`the clock of replica ${link.member.replica} is ${by}`)
+    if (wasOff || Math.abs(offsetMs) <= CLOCK_OFFSET_MAX_MS) return
+    const { replica } = link.member
+    this.#options.logger.warn(`the clock of replica ${replica} is ${offsetText(offsetMs)}`)
   }
 
   async #join(connection: Connection, request: Buffer): Promise<void> {

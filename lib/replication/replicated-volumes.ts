@@ -14,6 +14,7 @@ import type { HistoryPoint } from '../council/lease-record.ts'
 import type { LogItem } from '../feed/log-item.ts'
 import type { Epoch, Index, Position, ReplicaId, SessionId, VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
+import { nextTime } from '../tree/next-time.ts'
 import { assert, present } from '../util/assert.ts'
 import { entriesFrom, headOf, pointAt } from '../volume/history.ts'
 import { replicatedEntry, type ReplicatedEntry } from '../volume/replicated-entry.ts'
@@ -308,7 +309,6 @@ export class ReplicatedVolumes {
     after: HistoryPoint
   ): ReplicatedEntry {
     const { volume, state } = hosted
-    const now = this.#clock.nowNs()
     const last = state.history.entries.at(-1)?.logged.entry.time ?? hosted.time
     const skip = state.phase.kind === 'recovering' ? COUNTER_SKIP : 0
     const entry: Entry = {
@@ -316,7 +316,7 @@ export class ReplicatedVolumes {
       epoch,
       index: (after.index + 1) as Index,
       previous: after.index === 0 ? NO_HASH : Buffer.from(after.hash, 'hex'),
-      time: now > last ? now : last + 1n,
+      time: nextTime(this.#clock.nowNs(), last),
       change: { kind: 'begin', session, skip }
     }
     return replicatedEntry({ entry, hash: hashOfEntry(entry), bodies: [] })
@@ -363,6 +363,8 @@ export class ReplicatedVolumes {
         return this.#ports.fetchBodies(volume, output.from, output.entries)
       case 'fetchCheckpoint':
         return this.#ports.fetchCheckpoint(volume, output.from, output.point)
+      case 'distrusted':
+        return this.#ports.distrust(output.replica, `${output.why} (volume ${volume})`)
     }
   }
 

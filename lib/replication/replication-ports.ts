@@ -33,6 +33,9 @@ export interface ReplicationPorts {
   /** The durable side may take entries through `point`: they are acknowledged. */
   committed(volume: VolumeId, point: HistoryPoint): void
 
+  /** What a replica sent about a volume makes no sense; `why` goes on from its name. */
+  distrust(replica: ReplicaId, why: string): void
+
   // What the tables are told of, between steps:
 
   /** More of the volume is acknowledged. */

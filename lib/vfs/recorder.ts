@@ -12,6 +12,7 @@ import type { Appendable } from '../feed/feed-writer.ts'
 import type { Epoch, Index, Position, VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import { applyEntry } from '../tree/apply.ts'
+import { nextTime } from '../tree/next-time.ts'
 import type { VolumeRecord } from '../tree/volume-record.ts'
 import { present } from '../util/assert.ts'
 import type { LiveTree } from './live-tree.ts'
@@ -74,7 +75,7 @@ export class Recorder {
   touch(volume: VolumeId): bigint {
     this.#leases.require(volume)
     const record = this.#tree.volume(volume)
-    record.time = this.#nextTime(record.time)
+    record.time = nextTime(this.#clock.nowNs(), record.time)
     return record.time
   }
 
@@ -108,7 +109,7 @@ export class Recorder {
     const push = (volume: VolumeId, change: Change, bodies: readonly Buffer[]): void => {
       const head = present(heads.get(volume), 'head')
       head.index = (head.index + 1) as Index
-      head.time = this.#nextTime(head.time)
+      head.time = nextTime(this.#clock.nowNs(), head.time)
       const { epoch, index, time, hash: previous } = head
       items.push({ entry: { volume, epoch, index, previous, time, change }, bodies })
       head.hash = NO_HASH
@@ -136,10 +137,5 @@ export class Recorder {
       if (error instanceof RoostError && error.code === 'DISK_FULL') throw new FsError('ENOSPC')
       throw error
     }
-  }
-
-  #nextTime(last: bigint): bigint {
-    const now = this.#clock.nowNs()
-    return now > last ? now : last + 1n
   }
 }

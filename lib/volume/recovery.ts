@@ -126,9 +126,20 @@ function choose<E extends LogEntry>(turn: VolumeTurn<E>, phase: Recovering): voi
     if (chosen === undefined || turn.rules.isNewer(last, chosen.last))
       phase.chosen = { owner, last }
   }
-  if (phase.chosen === undefined || hasPoint(turn.state.history, phase.chosen.last)) return
+  if (phase.chosen === undefined) return
+  const { owner, last } = phase.chosen
+  const { history, commit } = turn.state
+  if (owner !== turn.self && (last.index < commit.index || last.epoch > phase.epoch)) {
+    // All that is acknowledged is in the newest history, so what was said of it is not true.
+    phase.answers.delete(owner)
+    phase.chosen = undefined
+    const why = `says that epoch ${phase.epoch} is to begin behind entry ${last.index}`
+    turn.emit({ kind: 'distrusted', replica: owner, why })
+    return
+  }
+  if (hasPoint(history, last)) return
   phase.ticks = 0
-  askFor(turn, phase.chosen.owner, phase.chosen.last)
+  askFor(turn, owner, last)
 }
 
 function beginBehind<E extends LogEntry>(

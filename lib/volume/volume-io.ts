@@ -87,3 +87,5 @@ export type VolumeOutput<E extends LogEntry> =
   /** Bodies of these entries may be missing here; answered by `held` for each, or `unheld`. */
   | { readonly kind: 'fetchBodies'; readonly from: ReplicaId; readonly entries: readonly E[] }
   | { readonly kind: 'fetchCheckpoint'; readonly from: ReplicaId; readonly point: HistoryPoint }
+  /** What a replica sent makes no sense, and was not taken; `why` goes on from its name. */
+  | { readonly kind: 'distrusted'; readonly replica: ReplicaId; readonly why: string }

@@ -26,6 +26,7 @@ import * as handOver from './hand-over.ts'
 import { raiseBase, type LogEntry } from './history.ts'
 import * as holding from './holding.ts'
 import { leaveEpoch } from './leaving.ts'
+import { nonsenseOf } from './nonsense-of.ts'
 import * as recovery from './recovery.ts'
 import type { LeaseView, VolumeInput, VolumeOutput } from './volume-io.ts'
 import type { VolumeMessageOf } from './volume-message.ts'
@@ -108,6 +109,11 @@ function hearMessage<E extends LogEntry>(
   turn: VolumeTurn<E>,
   { from, message }: InputOf<E, 'message'>
 ): void {
+  const nonsense = nonsenseOf(turn, message)
+  if (nonsense !== undefined) {
+    turn.emit({ kind: 'distrusted', replica: from, why: nonsense })
+    return
+  }
   switch (message.kind) {
     case 'append':
       return acceptAppend(turn, from, message)

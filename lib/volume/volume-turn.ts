@@ -132,8 +132,10 @@ export class VolumeTurn<E extends LogEntry> {
     const { state } = this
     if (point.index <= state.commit.index || !hasPoint(state.history, point)) return false
     if (point.index < state.history.base.index) return false
-    state.commit = point
-    this.#write({ kind: 'commit', point })
+    // Of what was said only the hash is compared: the epoch is taken from here.
+    const own = present(pointAt(state.history, point.index), 'acknowledged point')
+    state.commit = own
+    this.#write({ kind: 'commit', point: own })
     return true
   }
 

@@ -24,7 +24,7 @@ export function onAnswer<E extends LogEntry>(
   const { want, asks } = turn.state
   if (want === undefined || asks !== number) return
   if (answer.kind === 'later' || answer.kind === 'busy') {
-    want.ticks = answer.ticks
+    want.ticks = Math.min(answer.ticks, ASK_TIMEOUT_TICKS)
     return
   }
   // Granted or not there: in either case the council knows better than we do.

@@ -53,6 +53,18 @@ const timeCases = [
     }
   },
   {
+    name: 'a time that is too far off to be kept becomes the furthest that there is',
+    run(d) {
+      d.write('f')
+      for (const seconds of [2 ** 34, 2 ** 50]) {
+        sys.setTimes(d.path('f'), [seconds, 5], [-seconds, 5], false)
+        const { atimeNs, mtimeNs } = d.stat('f')
+        assert.ok(atimeNs > 9_200_000_000_000_000_000n, `${atimeNs}`)
+        assert.ok(mtimeNs <= -(2n ** 31n) * 1_000_000_000n, `${mtimeNs}`)
+      }
+    }
+  },
+  {
     name: 'times before 1970 and after 2038 are kept',
     run(d) {
       d.write('f')

@@ -95,6 +95,8 @@ export function stepReplica(
         events.push({ kind: 'exposed', isHolder, point: pointOf(volume, output.through) })
         break
       }
+      case 'distrusted':
+        throw new Violation(`what replica ${output.replica} sent is refused: it ${output.why}`)
       default:
         events.push(output)
     }
