@@ -387,8 +387,8 @@ export class Cluster extends Resource {
   }
 
   /**
-   * Whose clock is wrong gives its volumes to those who have the right time, and takes none. As long
-   * as there are three that can be compared, that is: before nobody writes, a wrong time is better.
+   * Whose clock is wrong gives its volumes to those who have the right time, and takes none. As
+   * long as three can be compared, that is: before nobody writes, a wrong time is better.
    */
   #lookAtClock(): void {
     const { member, logger } = this.#options
