@@ -23,8 +23,10 @@ import type { Status } from './host/status.ts'
 import { DEFAULT_TUNING, type Tuning } from './host/tuning.ts'
 import { Views } from './host/views.ts'
 import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
+import { isRoot } from './io/fuse-device.ts'
 import type { Logger } from './io/logger.ts'
 import { resolveMountpoint } from './io/mountinfo.ts'
+import { Waker } from './io/waker.ts'
 import { NodeDisk } from './io/node-disk.ts'
 import { cpuSeconds, processFigures } from './io/process-figures.ts'
 import { SystemClock } from './io/system-clock.ts'
@@ -234,6 +236,7 @@ export class Replica extends Resource {
     const done = [...before, ...doneOpsOf(keeper.recovered.lastChanges)].slice(-DONE_MAX)
     if (supervision === undefined) UnsealedFile.discard(disk)
     const { mode, xattrs } = this.#terms
+    const waker = this.#makeWaker(mount)
     const serving = new Serving({
       keeper,
       directory: this.#directory,
@@ -244,6 +247,7 @@ export class Replica extends Resource {
       fuseFd: mount.fd,
       ...(supervision && { succession: { isTakeover: takenOver !== undefined, done } }),
       ...(cluster && { cluster }),
+      ...(waker && { wake: waker.wake.bind(waker) }),
       logger: this.#options.logger,
       onEnded: (reason, isBroken) => {
         this.#options.logger.info(reason)
@@ -253,6 +257,7 @@ export class Replica extends Resource {
     })
     this.#serving = await this.own(serving)
     await this.own({ close: () => this.#unmount(mount) })
+    if (waker !== undefined) await this.own(waker)
     await serving.untilServing()
     supervision?.serving(done)
     this.#servingSinceMs = this.#clock.monotonicMs()
@@ -321,6 +326,14 @@ export class Replica extends Resource {
       supervision.mounted(fd, { place: placeOf(this.#mountpoint), connection, ...this.#terms })
     }
     return mount
+  }
+
+  /** Others can change what is watched here only in a cluster; and waking takes root. */
+  #makeWaker({ connection }: FuseMount): Waker | undefined {
+    if (this.#cluster === undefined || connection === undefined || !isRoot()) return undefined
+    const { supervision, logger } = this.#options
+    const mountpoint = supervision?.takenOver?.place ?? placeOf(this.#mountpoint)
+    return new Waker({ mountpoint, connection, logger })
   }
 
   /** Leaves the mount to the next daemon if there is to be one. */

@@ -10,7 +10,7 @@
 import type { HistoryPoint } from '../council/lease-record.ts'
 import { blobsBeside, type LoggedEntry } from '../feed/entry.ts'
 import { ERRNO, RoostError } from '../errors.ts'
-import { type Epoch, type ReplicaId, type VolumeId } from '../ids.ts'
+import { type Epoch, type Ino, type ReplicaId, type VolumeId } from '../ids.ts'
 import type { Clock } from '../io/clock.ts'
 import { bootMs } from '../io/boot-clock.ts'
 import { betterRule, type StoreView } from '../replication/copy-policy.ts'
@@ -38,6 +38,7 @@ import { COMPANY_MS, Outbox } from './outbox.ts'
 import type { Parking } from './parking.ts'
 import { SessionWord } from './session-word.ts'
 import { volumeStartOf } from './volume-start-of.ts'
+import { WakeUps } from './wake-ups.ts'
 
 const TICK_MS = 10
 /** How long the loop may sleep while something depends on time passing. */
@@ -57,6 +58,8 @@ export interface ClusterSideOptions {
   readonly notifier: Notifier
   readonly tell: (message: FromVolumes) => void
   readonly fail: (unique: number, errno: number) => void
+  /** These inodes were changed by others, and the kernel knows. */
+  readonly wake: (inos: readonly Ino[]) => void
   /** Asks for the log to be synced as it is now. */
   readonly sync: () => void
 }
@@ -68,6 +71,7 @@ export class ClusterSide implements Leases {
   readonly #word: SessionWord
   readonly barriers: Barriers
   readonly #outbox: Outbox
+  readonly #wakeUps: WakeUps
   readonly #draining = new Map<VolumeId, Draining>()
   /** Volumes whose lease ops wait for. */
   readonly #wanted = new Set<VolumeId>()
@@ -90,6 +94,7 @@ export class ClusterSide implements Leases {
     })
     this.#word = new SessionWord(options.input.word)
     this.barriers = new Barriers(options.notifier)
+    this.#wakeUps = new WakeUps(options.notifier, options.clock, options.wake)
     const holdTicksMin = Math.ceil(options.input.minHoldMs / TICK_MS)
     this.volumes = new ReplicatedVolumes(this.#ports(), options.log, options.clock, holdTicksMin)
   }
@@ -111,7 +116,8 @@ export class ClusterSide implements Leases {
     const isWaitedFor =
       this.#options.parking.size + this.#wanted.size + this.#acknowledging.size > 0
     const isMoving = this.#draining.size > 0 || this.#isGivingBack || this.#isClockOff
-    if (!this.#outbox.isEmpty || this.#committed.size > 0) return COMPANY_MS
+    const isGathering = !this.#outbox.isEmpty || this.#wakeUps.isWaiting
+    if (isGathering || this.#committed.size > 0) return COMPANY_MS
     return isWaitedFor || isMoving || this.volumes.needsTime ? BUSY_STEP_MS : POLICY_MS
   }
 
@@ -253,6 +259,7 @@ export class ClusterSide implements Leases {
 
   /** Time has passed. */
   tick(): void {
+    this.#wakeUps.tick()
     const now = this.#now()
     if (now - this.#tickedAt < TICK_MS) return
     this.#tickedAt = now
@@ -412,7 +419,8 @@ export class ClusterSide implements Leases {
     | 'unpark'
   > {
     const vfs = (): Vfs => present(this.#vfs, 'vfs')
-    const { notifier: invalidator, parking, fail, input } = this.#options
+    const { parking, fail, input } = this.#options
+    const invalidator = this.#wakeUps
     return {
       acknowledged: volume => this.#acknowledged(volume),
       ready: volume => {

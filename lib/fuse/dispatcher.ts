@@ -30,6 +30,7 @@ import type * as ask from './request.ts'
 import { ResentOps } from './resent-ops.ts'
 import type { ServingMode } from './thread-messages.ts'
 import { isResent } from './unique.ts'
+import { isWakeUp } from './wake-ups.ts'
 
 /** Errors that are logged with their stack before only their number is counted. */
 const LOGGED_ERRORS_MAX = 20
@@ -96,6 +97,7 @@ export class Dispatcher {
   dispatch(request: ask.FuseRequest): void {
     this.attempt(
       () => {
+        if (isWakeUp(request)) return this.#answerWakeUp(request)
         checkFence(this.#vfs, request)
         if (this.#cluster !== undefined) requireLease(this.#cluster, this.#vfs, request)
         this.#serve(request)
@@ -285,6 +287,15 @@ export class Dispatcher {
       ...(has(FATTR.KILL_SUIDGID) && { killsPrivileges: true })
     }
     this.#replies.attr(unique, this.#vfs.attrs.setattr(nodeid, attr))
+  }
+
+  /**
+   * Nothing happens. Whoever asks may be late to take the answer, and others change the directory
+   * meanwhile: so the kernel is not to believe it.
+   */
+  #answerWakeUp({ op, unique, nodeid }: ask.FuseRequest): void {
+    if (op !== 'setattr') return this.#replies.empty(unique)
+    this.#replies.attr(unique, this.#vfs.attrs.getattr(nodeid), 0)
   }
 
   #make(request: ask.MknodRequest | ask.MkdirRequest | ask.SymlinkRequest | ask.LinkRequest): void {

@@ -465,6 +465,9 @@ export class FuseServer {
       fail: (unique, errno) => {
         this.#replies.error(unique, errno)
       },
+      wake: inos => {
+        this.#main.tell({ type: 'wake', inos })
+      },
       sync: () => {
         this.#progress.request(this.#journal.end)
       }

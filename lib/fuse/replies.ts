@@ -58,8 +58,9 @@ export class Replies {
     this.#send(this.#out, encode.encodeNegativeEntry(this.#out, unique, TTL_MS))
   }
 
-  attr(unique: number, node: Node): void {
-    this.#send(this.#out, encode.encodeAttr(this.#out, unique, fieldsOf(node), TTL_MS))
+  /** @param ttlMs for how long the kernel may believe it */
+  attr(unique: number, node: Node, ttlMs = TTL_MS): void {
+    this.#send(this.#out, encode.encodeAttr(this.#out, unique, fieldsOf(node), ttlMs))
   }
 
   opened(unique: number, fh: Fh, flags: number): void {

@@ -90,6 +90,8 @@ export type FromFuseThread =
   | { readonly type: 'serving' }
   | { readonly type: 'figures'; readonly id: number; readonly figures: FuseFigures }
   | ({ readonly type: 'notify' } & QueuedNotification)
+  /** Others have changed these, and the kernel knows: whoever watches them is to be woken. */
+  | { readonly type: 'wake'; readonly inos: readonly Ino[] }
   | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
   /** The loop has ended: the file system was unmounted or aborted, or it was told to stop. */
   | { readonly type: 'ended'; readonly reason: string }

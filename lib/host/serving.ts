@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads'
 import { ERRNO, RoostError } from '../errors.ts'
 import { FeedProgress } from '../feed/feed-progress.ts'
 import { firstFrameOf } from '../feed/segment.ts'
+import type { Ino } from '../ids.ts'
 import { NotifyCount, type NotifyQueue } from '../fuse/notify-count.ts'
 import type { Notification, NotifyOutcome, NotifyThreadInput } from '../fuse/notify-thread.ts'
 import type {
@@ -54,6 +55,8 @@ export interface ServingOptions {
   readonly logger: Logger
   /** Where other replicas serve the tree as well. */
   readonly cluster?: Cluster
+  /** Wakes whoever watches these inodes here. */
+  readonly wake?: (inos: readonly Ino[]) => void
   /** The mount has ended: it was unmounted, aborted, or a bug was found. */
   readonly onEnded: (reason: string, isBroken: boolean) => void
 }
@@ -237,6 +240,9 @@ export class Serving extends Resource {
       case 'figures':
         this.#figures.get(message.id)?.(message.figures)
         this.#figures.delete(message.id)
+        return
+      case 'wake':
+        this.#options.wake?.(message.inos)
         return
       case 'log':
         this.#options.logger[message.level](message.message)

@@ -86,6 +86,8 @@ function bind() {
     openat2: call('long syscall(long, long, str, void *, size_t)'),
     // Not in every C library, and wanted by few.
     mknod: () => call('int mknod(void *, uint, ulong)'),
+    openByHandle: () => call('int open_by_handle_at(int, void *, int)'),
+    fallocate: () => call('int fallocate(int, int, long, long)'),
     preadv2: () => call('long preadv2(int, void *, int, long, int)')
   }
 }
@@ -305,6 +307,42 @@ export function setTimes(path: Buffer, atimeNs: bigint, mtimeNs: bigint): void {
 /** Makes a FIFO, socket or device node; `mode` has the type. */
 export function makeNode(path: Buffer, mode: number, rdev: number): void {
   if (libc().mknod()(zeroEnded(path), mode, rdev) !== 0) throw failed('mknod')
+}
+
+const AT_EMPTY_PATH = 0x1000
+/** In place of nanoseconds: this time stays. */
+const UTIME_OMIT = 0x3ffffffen
+
+/** Sets the time of change of what is open, also where it is open as a path only. */
+export function setMtime(fd: number, time: { seconds: bigint; nanoseconds: bigint }): void {
+  const times = Buffer.alloc(32)
+  times.writeBigInt64LE(UTIME_OMIT, 8)
+  times.writeBigInt64LE(time.seconds, 16)
+  times.writeBigInt64LE(time.nanoseconds, 24)
+  if (libc().utimensat(fd, Buffer.alloc(1), times, AT_EMPTY_PATH) !== 0) throw failed('utimensat')
+}
+
+/**
+ * Opens an inode that the kernel has; for this root is needed.
+ *
+ * @param mountFd anything that is open on the same mount
+ * @throws Error ESTALE the kernel does not have it
+ */
+export function openByHandle(
+  mountFd: number,
+  handle: { readonly type: number; readonly bytes: Buffer },
+  flags: number
+): number {
+  const head = Buffer.alloc(8)
+  head.writeUInt32LE(handle.bytes.length, 0)
+  head.writeInt32LE(handle.type, 4)
+  const fd = libc().openByHandle()(mountFd, Buffer.concat([head, handle.bytes]), flags)
+  if (fd < 0) throw failed('open_by_handle_at')
+  return fd
+}
+
+export function fallocate(fd: number, mode: number, offset: number, length: number): void {
+  if (libc().fallocate()(fd, mode, offset, length) !== 0) throw failed('fallocate')
 }
 
 function zeroEnded(path: Buffer): Buffer {
