@@ -1,6 +1,6 @@
 /**
  * Watchers (inotify) on one replica hear of what another has changed: they alone, of that alone,
- * and whatever happens to the process that wakes them. Nothing is written by it, and no lease moves.
+ * and whatever happens to the process that wakes them. Nothing is written by it, no lease moves.
  */
 
 import { execFile, spawn } from 'node:child_process'
