@@ -18,7 +18,8 @@ const DEBIAN_PACKAGES = [
   'dovecot-lmtpd',
   'dovecot-pop3d',
   'dovecot-sieve',
-  'fuse3'
+  'fuse3',
+  'iproute2'
 ]
 
 /** Folders of test/ whose tests have a command of their own, being long or needing more. */
