@@ -21,6 +21,7 @@ import { Serving } from './host/serving.ts'
 import { collectStats } from './host/collect-stats.ts'
 import type { Status } from './host/status.ts'
 import { DEFAULT_TUNING, type Tuning } from './host/tuning.ts'
+import { logConcerns, type Concern } from './host/verdict.ts'
 import { Views } from './host/views.ts'
 import { lockDataDirectory, readIdentity, type Identity } from './io/data-directory.ts'
 import { isRoot } from './io/fuse-device.ts'
@@ -161,6 +162,7 @@ export class Replica extends Resource {
     const fuse = await serving.figures()
     const { durable, requested } = serving.progress
     const { supervision } = this.#options
+    const concerns = this.#concerns(serving)
     return {
       state: 'serving',
       dataDirectory: this.#directory,
@@ -180,7 +182,8 @@ export class Replica extends Resource {
       disk: new NodeDisk(this.#directory).space(),
       ...(fuse && { fuse }),
       ...(this.#membership && { cluster: await this.#membership.report.status() }),
-      warnings: this.#warnings(serving),
+      warnings: [...this.recovered, ...concerns.map(({ text }) => text)],
+      concerns,
       damagedBodies: Array.from(keeper.blobs.damaged, ([blob, reason]) => ({ blob, reason }))
     }
   }
@@ -341,10 +344,9 @@ export class Replica extends Resource {
     if (this.#options.supervision === undefined || this.#isEnding) await mount.unmount()
   }
 
-  #warnings(serving: Serving): string[] {
-    const warnings = [...this.recovered, ...(this.#membership?.report.warnings() ?? [])]
-    if (serving.storeFailure !== undefined) warnings.push(`store behind: ${serving.storeFailure}`)
-    if (serving.progress.state === 'failed') warnings.push('the log cannot be synced')
-    return warnings
+  #concerns(serving: Serving): Concern[] {
+    const isLogBroken = serving.progress.state === 'failed'
+    const ofCluster = this.#membership?.report.concerns() ?? []
+    return [...logConcerns(isLogBroken, serving.storeFailure), ...ofCluster]
   }
 }

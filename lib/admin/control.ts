@@ -41,6 +41,19 @@ export async function openControl(directory: string, replica: Replica): Promise<
   })
 }
 
+/** Lets tools ask a witness, which has a status and nothing else. */
+export async function openWitnessControl(
+  directory: string,
+  status: () => Status
+): Promise<LineServer> {
+  return openLineServer(socketOf(directory), question => {
+    const { verb } = question as Question
+    if (verb === 'status') return Promise.resolve(status())
+    const what = 'a witness keeps no mail, and is asked for its status only'
+    return Promise.reject(new RoostError('BAD_CONFIG', what))
+  })
+}
+
 /** The daemon's status, or what can be said without one. @throws RoostError DATA_UNUSABLE */
 export async function statusOf(directory: string): Promise<Status> {
   const { format, storeId } = readIdentity(directory)
@@ -53,7 +66,15 @@ export async function statusOf(directory: string): Promise<Status> {
     // Without a daemon there is nobody to answer; with one, its silence is what to tell.
     if (!(error instanceof RoostError) || lockHolderOf(directory) !== undefined) throw error
     const state = 'not mounted' as const
-    return { state, dataDirectory: directory, format, storeId, warnings: [], damagedBodies: [] }
+    return {
+      state,
+      dataDirectory: directory,
+      format,
+      storeId,
+      warnings: [],
+      concerns: [],
+      damagedBodies: []
+    }
   }
 }
 

@@ -16,7 +16,9 @@ export function renderStatus(status: Status): string {
 function servingLines(status: Status): string[] {
   const { pid, mountpoint, supervisor, uptimeSeconds = 0, log, disk, fuse, cluster } = status
   const uptime = `${Math.round(uptimeSeconds)} s, pid ${pid ?? 0}`
-  const lines = [`state           serving ${mountpoint ?? ''} for ${uptime}`]
+  const does =
+    status.state === 'voting' ? 'votes, and keeps no mail,' : `serving ${mountpoint ?? ''}`
+  const lines = [`state           ${does} for ${uptime}`]
   if (supervisor !== undefined) {
     const times = supervisor.restarts === 1 ? 'once' : `${supervisor.restarts} times`
     const restarts = supervisor.restarts === 0 ? 'never started again' : `started again ${times}`
@@ -35,18 +37,22 @@ function servingLines(status: Status): string[] {
     lines.push(`requests        ${total}, ${fuse.errors} failed for an unknown reason`)
   }
   if (cluster !== undefined) lines.push(...clusterLines(cluster))
+  if (cluster !== undefined && status.state === 'serving') lines.push(volumesLine(cluster))
   return lines
 }
 
 function clusterLines(cluster: ClusterStatus): string[] {
-  const { replica, session, isValid, leader, members, volumesHeld, volumesShort } = cluster
+  const { replica, session, isValid, leader, members } = cluster
   const there = members.filter(({ isAlive }) => isAlive).length
-  const word = isValid ? 'may answer' : 'has no majority'
+  const word = isValid ? 'may answer' : 'hears no majority of the voters'
   return [
     `replica         ${replica} (session ${session}, ${word}); replica ${leader} leads the council`,
-    `members         ${there} of ${members.length} there`,
-    `volumes         ${volumesHeld} held here, ${volumesShort} with too few copies`
+    `members         ${there} of ${members.length} there`
   ]
+}
+
+function volumesLine({ volumesHeld, volumesShort }: ClusterStatus): string {
+  return `volumes         ${volumesHeld} held here, ${volumesShort} with too few copies`
 }
 
 function mib(bytes: number): number {

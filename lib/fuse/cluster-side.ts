@@ -37,6 +37,7 @@ import type { Notifier } from './notifier.ts'
 import { COMPANY_MS, Outbox } from './outbox.ts'
 import type { Parking } from './parking.ts'
 import { SessionWord } from './session-word.ts'
+import { volumeFiguresOf } from './volume-figures-of.ts'
 import { volumeStartOf } from './volume-start-of.ts'
 import { WakeUps } from './wake-ups.ts'
 
@@ -362,24 +363,11 @@ export class ClusterSide implements Leases {
   }
 
   #describe(id: number, only: VolumeId | undefined): void {
+    const { locks } = present(this.#vfs, 'vfs')
     const described: VolumeFigures[] = []
     for (const volume of only === undefined ? this.volumes.all : [only]) {
       const state = this.volumes.stateOf(volume)
-      if (state === undefined) continue
-      const { phase, lease, history, durable, commit } = state
-      const isHolder = phase.kind === 'holding' || phase.kind === 'handing'
-      described.push({
-        volume,
-        phase: phase.kind,
-        epoch: lease?.record.epoch ?? (0 as Epoch),
-        dataSet: lease?.record.dataSet ?? [],
-        copies: lease?.record.copies ?? 0,
-        head: headOf(history).index,
-        durable,
-        acknowledged: commit.index,
-        followers: isHolder ? [...phase.followers].map(([peer, { acked }]) => [peer, acked]) : [],
-        locks: present(this.#vfs, 'vfs').locks.countOf(volume)
-      })
+      if (state !== undefined) described.push(volumeFiguresOf(volume, state, locks.countOf(volume)))
     }
     this.#options.tell({ kind: 'described', id, volumes: described })
   }

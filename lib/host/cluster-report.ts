@@ -6,11 +6,12 @@ import { ROOT_INO, ROOT_VOLUME, volumeOf } from '../ids.ts'
 import type { Index, ReplicaId, VolumeId } from '../ids.ts'
 import { RoostError } from '../errors.ts'
 import type { Keeper } from '../keeper/keeper.ts'
-import { CLOCK_OFFSET_MAX_MS, offsetText } from '../peer/clock-verdict.ts'
 import { direntKey, listingRange } from '../store/keys.ts'
 import { decodeDirent, decodeListed } from '../store/records.ts'
 import type { Cluster } from './cluster.ts'
+import { CouncilReport } from './council-report.ts'
 import type { Member } from './member.ts'
+import type { Concern } from './verdict.ts'
 
 export interface MemberReport {
   readonly replica: ReplicaId
@@ -61,50 +62,25 @@ export interface ClusterStatus {
 export class ClusterReport {
   readonly #cluster: Cluster
   readonly #member: Member
+  readonly #council: CouncilReport
   readonly #keeper: Keeper
   readonly #volumeDepth: number
 
   constructor(cluster: Cluster, member: Member, keeper: Keeper, volumeDepth: number) {
     this.#cluster = cluster
     this.#member = member
+    this.#council = new CouncilReport(member)
     this.#keeper = keeper
     this.#volumeDepth = volumeDepth
   }
 
   async status(): Promise<ClusterStatus> {
-    const { council, self } = this.#member
-    const volumes = await this.#cluster.describe()
-    return {
-      replica: self,
-      session: council.session,
-      isValid: this.#cluster.isValid,
-      leader: council.figures.leader,
-      members: this.#members(volumes),
-      volumesHeld: volumes.filter(({ phase }) => phase === 'holding').length,
-      volumesShort: this.#short().length
-    }
+    return this.#council.status(await this.#cluster.describe())
   }
 
-  /** What is not as it should be, one sentence each. */
-  warnings(): string[] {
-    const { council } = this.#member
-    const warnings: string[] = []
-    if (!this.#cluster.isValid) warnings.push('no majority of the voters answers')
-    for (const { replica, isAlive } of council.state.members.values()) {
-      if (!isAlive) warnings.push(`replica ${replica} is not there`)
-    }
-    const short = this.#short().length
-    if (short > 0) warnings.push(`${short} volumes have fewer copies than ${this.#copies}`)
-    for (const { replica, refusal, isUp, clockOffsetMs = 0 } of this.#member.peerFigures()) {
-      if (refusal !== undefined) warnings.push(refusal)
-      if (!isUp || Math.abs(clockOffsetMs) <= CLOCK_OFFSET_MAX_MS) continue
-      warnings.push(`the clock of replica ${replica} is ${offsetText(clockOffsetMs)}`)
-    }
-    const { clockOffsetMs } = this.#member
-    if (clockOffsetMs !== undefined) {
-      warnings.push(`the clock here is ${offsetText(clockOffsetMs)}: others hold the volumes`)
-    }
-    return warnings
+  /** What is not as it should be. */
+  concerns(): Concern[] {
+    return this.#council.concerns()
   }
 
   async leases(): Promise<LeaseReport[]> {
@@ -141,41 +117,6 @@ export class ClusterReport {
     return volumeOf(ino)
   }
 
-  get #copies(): number {
-    const { members, copies } = this.#member.council.state
-    const stores = [...members.values()].filter(({ role }) => role === 'store').length
-    return Math.min(copies, stores)
-  }
-
-  #short(): VolumeId[] {
-    const { leases } = this.#member.council.state
-    return [...leases].filter(([, { copies }]) => copies < this.#copies).map(([volume]) => volume)
-  }
-
-  #members(volumes: readonly VolumeFigures[]): MemberReport[] {
-    const { council, self } = this.#member
-    const { members, voters } = council.state
-    const figures = new Map(this.#member.peerFigures().map(peer => [peer.replica, peer]))
-    return [...members.values()].map(({ replica, role, isAlive }) => {
-      const peer = figures.get(replica)
-      return {
-        replica,
-        role,
-        isSelf: replica === self,
-        votes: voters.includes(replica),
-        leads: council.figures.leader === replica,
-        isAlive,
-        isConnected: replica === self || peer?.isUp === true,
-        address: peer?.address,
-        link: peer?.link,
-        roundTripMs: peer?.roundTripMs,
-        queuedBytes: peer?.queuedBytes ?? 0,
-        refusal: peer?.refusal,
-        lag: volumes.reduce((sum, volume) => sum + lagOf(volume, replica), 0)
-      }
-    })
-  }
-
   #lease(volume: VolumeId, record: LeaseRecord, name: string | undefined): LeaseReport {
     const { epoch, dataSet, copies } = record
     const holder = this.#member.council.leaseView(volume)?.holder
@@ -189,9 +130,4 @@ export class ClusterReport {
     const names = listed.map(([, value]) => decodeListed(value))
     return new Map(names.map(({ name, ino }) => [volumeOf(ino), name]))
   }
-}
-
-function lagOf({ head, followers }: VolumeFigures, replica: ReplicaId): number {
-  const acked = followers.find(([peer]) => peer === replica)?.[1]
-  return acked === undefined ? 0 : head - acked
 }

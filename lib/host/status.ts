@@ -2,9 +2,11 @@
 
 import type { ClusterStatus } from './cluster-report.ts'
 import type { FuseFigures } from '../fuse/thread-messages.ts'
+import type { Concern } from './verdict.ts'
 
 export interface Status {
-  readonly state: 'serving' | 'not mounted'
+  /** 'voting' of a witness. */
+  readonly state: 'serving' | 'voting' | 'not mounted'
   readonly dataDirectory: string
   readonly storeId: string
   readonly format: number
@@ -26,8 +28,10 @@ export interface Status {
   readonly fuse?: FuseFigures
   /** Of a member of a cluster. */
   readonly cluster?: ClusterStatus
-  /** What an admin should know, one sentence each. */
+  /** What an admin should know, one sentence each; what the start had to say among it. */
   readonly warnings: readonly string[]
+  /** What of it is not as it should be now, and how bad that is. */
+  readonly concerns: readonly Concern[]
   /** Bodies that could not be read since the start, and why. */
   readonly damagedBodies: readonly { readonly blob: string; readonly reason: string }[]
   readonly memory?: { readonly residentBytes: number }
