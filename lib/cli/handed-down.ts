@@ -8,8 +8,11 @@
 
 import type { TakenOver } from '../replica.ts'
 
-/** The variable of the environment that has a `HandedDown` in JSON. */
+/** The variable of the environment that has a `HandedDown` in JSON, or a `SpareMark`. */
 export const SUPERVISED = 'ROOST_SUPERVISED'
+
+/** Says that what is handed down comes later, as a line over the channel. */
+export type SpareMark = 'spare'
 
 /** Numbers of the descriptors in the daemon: the first ones behind stderr. */
 export const HANDED_FD = { DEVICE: 3, CHANNEL: 4, SOCKET: 5 } as const

@@ -3,8 +3,9 @@
  *
  * While this process has the device, the kernel keeps the mount and what was asked of it, and the
  * next daemon goes on with both. It does as little as it can, and loads as little, so that it has
- * no reason to die: it reads no configuration and touches no data. When the daemon cannot be
- * kept alive the connection is ended, so that nobody waits for ever.
+ * no reason to die: it reads no configuration and touches no data. The next daemon has loaded the
+ * program before it is needed. When the daemon cannot be kept alive the connection is ended, so that
+ * nobody waits for ever.
  */
 
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -12,10 +13,16 @@ import { closeSync } from 'node:fs'
 import { release } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { Duplex } from 'node:stream'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { TakenOver } from '../replica.ts'
 import { isRoot, openFuseDevice } from '../io/fuse-device.ts'
-import { HANDED_FD, SUPERVISED, type FromDaemon, type HandedDown } from './handed-down.ts'
+import {
+  HANDED_FD,
+  SUPERVISED,
+  type FromDaemon,
+  type HandedDown,
+  type SpareMark
+} from './handed-down.ts'
 
 const EX_SOFTWARE = 70
 /** Without the option that says how often; the one after these is not. */
@@ -24,6 +31,9 @@ const DEATHS_MS = 60_000
 /** Before the second start in that time; doubled for each further one. The first is at once. */
 const PAUSE_MS = 100
 const PAUSE_MS_MAX = 1000
+/** A daemon that has begun to serve has better things to do than to share the processors. */
+const SPARE_AFTER_MS = 1000
+const SPARE: SpareMark = 'spare'
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** The first Linux that sends requests again to whoever takes a mount over. */
 const LINUX_MIN = [6, 9] as const
@@ -53,6 +63,9 @@ class Supervisor {
   #done: TakenOver['done'] = []
   #hasServed = false
   #child: ChildProcess | undefined
+  /** Has loaded the program, and waits for the daemon's death. */
+  #spare: ChildProcess | undefined
+  #spareTimer: NodeJS.Timeout | undefined
   #restarts = 0
   #deaths: number[] = []
 
@@ -67,6 +80,17 @@ class Supervisor {
         this.#child?.kill(signal)
       })
     }
+    try {
+      return await this.#runUntilOver()
+    } finally {
+      // A spare ends with its channel.
+      clearTimeout(this.#spareTimer)
+      this.#spare?.stdio[HANDED_FD.CHANNEL]?.destroy()
+      this.#spare?.unref()
+    }
+  }
+
+  async #runUntilOver(): Promise<number> {
     for (;;) {
       const end = await this.#runOnce()
       if (end.code === 0) return 0
@@ -83,7 +107,7 @@ class Supervisor {
   async #pause(): Promise<void> {
     if (this.#deaths.length < 2) return
     const ms = Math.min(PAUSE_MS * 2 ** (this.#deaths.length - 2), PAUSE_MS_MAX)
-    await setTimeout(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+    await delay(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined)
   }
 
   /** Starts the daemon. @returns how it ended */
@@ -97,12 +121,8 @@ class Supervisor {
       hasDevice: this.#device !== undefined,
       ...(mount && { takenOver: { ...mount, done: this.#done } })
     }
-    const child = spawn(process.execPath, [...process.execArgv, ...this.#argv.slice(1)], {
-      // In a session of its own it hears of a Ctrl-C from here alone, and so once.
-      detached: true,
-      stdio: ['inherit', 'inherit', 'inherit', this.#device ?? 'ignore', 'pipe', comm?.theirs],
-      env: { ...process.env, [SUPERVISED]: JSON.stringify(handedDown) }
-    })
+    const words = JSON.stringify(handedDown)
+    const child = this.#takeSpare(words) ?? this.#spawn(words, comm?.theirs)
     this.#child = child
     if (comm !== undefined) closeSync(comm.theirs)
     const lines = createInterface({ input: child.stdio[HANDED_FD.CHANNEL] as Duplex })
@@ -119,6 +139,41 @@ class Supervisor {
     })
   }
 
+  #spawn(handedDown: string, socket?: number): ChildProcess {
+    return spawn(process.execPath, [...process.execArgv, ...this.#argv.slice(1)], {
+      // In a session of its own it hears of a Ctrl-C from here alone, and so once.
+      detached: true,
+      stdio: ['inherit', 'inherit', 'inherit', this.#device ?? 'ignore', 'pipe', socket],
+      env: { ...process.env, [SUPERVISED]: handedDown }
+    })
+  }
+
+  #prepareSpare(): void {
+    if (this.#device === undefined || !canResend()) return
+    clearTimeout(this.#spareTimer)
+    this.#spareTimer = setTimeout(() => {
+      if (this.#stop.signal.aborted || this.#spare !== undefined) return
+      const spare = this.#spawn(SPARE)
+      this.#spare = spare
+      const forget = (): void => {
+        if (this.#spare === spare) this.#spare = undefined
+      }
+      spare.once('error', forget).once('exit', forget)
+    }, SPARE_AFTER_MS).unref()
+  }
+
+  #takeSpare(handedDown: string): ChildProcess | undefined {
+    const spare = this.#spare
+    this.#spare = undefined
+    if (spare === undefined) return undefined
+    spare.removeAllListeners()
+    const channel = spare.stdio[HANDED_FD.CHANNEL] as Duplex
+    // One that is just dying is seen to end, as any daemon is.
+    channel.on('error', () => undefined)
+    channel.write(`${handedDown}\n`)
+    return spare
+  }
+
   #hear(line: FromDaemon, receive: (() => number | undefined) | undefined): void {
     if (line.type === 'mounted') {
       this.#mount = line.mount
@@ -126,6 +181,7 @@ class Supervisor {
     } else {
       this.#done = line.done
       this.#hasServed = true
+      this.#prepareSpare()
     }
   }
 

@@ -7,6 +7,7 @@ import type { FilesSizes } from './files.ts'
 import type { MailboxSizes } from './mailbox.ts'
 import type { MicroSizes } from './micro-operations.ts'
 import type { ReplicasSizes } from './replicas.ts'
+import type { RestartSizes } from './restart.ts'
 import type { UpkeepSizes } from './upkeep.ts'
 
 /** In the order of the tables' columns. */
@@ -21,7 +22,8 @@ export const PART_NAMES = [
   'contention',
   'upkeep',
   'memory',
-  'replicas'
+  'replicas',
+  'restart'
 ] as const
 export type PartName = (typeof PART_NAMES)[number]
 
@@ -55,6 +57,7 @@ export interface BenchSizes {
   readonly contention: ContentionSizes
   readonly upkeep: UpkeepSizes
   readonly replicas: ReplicasSizes
+  readonly restart: RestartSizes
 }
 
 const FULL: BenchSizes = {
@@ -69,7 +72,8 @@ const FULL: BenchSizes = {
   files: { files: 10_000, largeMib: 256 },
   contention: { bodies: 8192, bodyBytes: 128 * 1024, warmUp: 1000, aloneMs: 5000 },
   upkeep: { messages: 10_000, changes: 1_000_000, settleMs: 15_000 },
-  replicas: { entries: 500, moves: 100 }
+  replicas: { entries: 500, moves: 100 },
+  restart: { kills: 3, servingMs: 3000 }
 }
 
 const QUICK: BenchSizes = {
@@ -84,7 +88,8 @@ const QUICK: BenchSizes = {
   files: { files: 50, largeMib: 2 },
   contention: { bodies: 100, bodyBytes: 128 * 1024, warmUp: 10, aloneMs: 500 },
   upkeep: { messages: 10, changes: 1000, settleMs: 1 },
-  replicas: { entries: 20, moves: 6 }
+  replicas: { entries: 20, moves: 6 },
+  restart: { kills: 1, servingMs: 500 }
 }
 
 export const USAGE = `npm run bench -- [options]

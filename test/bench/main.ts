@@ -29,10 +29,17 @@ import { measureMailbox } from './mailbox.ts'
 import { medianOf } from './median.ts'
 import { measureMemory } from './memory.ts'
 import { measureReplicas } from './replicas.ts'
+import { measureRestart } from './restart.ts'
 import { measureUpkeep } from './upkeep.ts'
 import { measureMicro, type MicroResult } from './micro.ts'
 
-const NEEDING_DOVECOT: readonly string[] = ['deliveries', 'mailbox', 'contention', 'replicas']
+const NEEDING_DOVECOT: readonly string[] = [
+  'deliveries',
+  'mailbox',
+  'contention',
+  'replicas',
+  'restart'
+]
 
 type Results<Result> = Map<TargetName, Result[]>
 
@@ -130,6 +137,11 @@ async function figureRows(
     process.stderr.write('replicas: roost\n')
     const figures = await measureReplicas(options)
     rows.push(...rowsOf('replicas', new Map([['roost', [figures]]])))
+  }
+  if (options.parts.includes('restart') && options.targets.includes('roost')) {
+    process.stderr.write('restart: roost\n')
+    const figures = await measureRestart(options)
+    rows.push(...rowsOf('restart', new Map([['roost', [figures]]])))
   }
   return rows
 }

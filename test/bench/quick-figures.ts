@@ -3,9 +3,9 @@
 import t from 'tap'
 import { runQuickly } from './quick-run.ts'
 
-const PARTS = { mailbox: 3, files: 3, contention: 4, upkeep: 5, replicas: 23 }
+const PARTS = { mailbox: 3, files: 3, contention: 4, upkeep: 5, replicas: 23, restart: 2 }
 /** Of Roost alone, as their figures compare themselves. */
-const ALONE = ['upkeep', 'replicas']
+const ALONE = ['upkeep', 'replicas', 'restart']
 
 t.test('the benchmark measures what has goals beside ext4, and says which are met', async t => {
   const args = ['--parts', Object.keys(PARTS).join(), '--formats', 'maildir', '--clients', '1']
