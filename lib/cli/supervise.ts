@@ -4,8 +4,8 @@
  * While this process has the device, the kernel keeps the mount and what was asked of it, and the
  * next daemon goes on with both. It does as little as it can, and loads as little, so that it has
  * no reason to die: it reads no configuration and touches no data. The next daemon has loaded the
- * program before it is needed. When the daemon cannot be kept alive the connection is ended, so that
- * nobody waits for ever.
+ * program before it is needed. When the daemon cannot be kept alive the connection is ended, so
+ * that nobody waits for ever.
  */
 
 import { spawn, type ChildProcess } from 'node:child_process'

@@ -1,7 +1,7 @@
 /**
  * The work behind the figures of a restart: `outage DIR` appends to a file and syncs it again and
- * again until its input ends: it prints a line when that has begun to work, and at the end the longest
- * time between two successes, in ms.
+ * again until its input ends: it prints a line when that has begun to work, and at the end the
+ * longest time between two successes, in ms.
  *
  * The file is opened anew each time: what was open before may be refused for good afterwards.
  */

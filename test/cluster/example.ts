@@ -1,6 +1,7 @@
 /**
  * The example of several servers on one machine is run as it is, and talked to as its text says:
- * mail comes in anywhere and is seen everywhere, servers go and come back, and Ctrl-C leaves nothing.
+ * mail comes in anywhere and is seen everywhere, servers go and come back, and Ctrl-C leaves
+ * nothing.
  */
 
 import { execFile, spawn } from 'node:child_process'
