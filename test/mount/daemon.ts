@@ -150,6 +150,7 @@ t.test('status tells of a store that nobody serves, also after kill -9', async t
     format: 2,
     storeId,
     warnings: [],
+    concerns: [],
     damagedBodies: []
   })
 })
